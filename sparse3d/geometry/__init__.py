@@ -1,0 +1,1 @@
+"""Rigid transforms, rotations, camera models and boxes: tensor maths without I/O."""

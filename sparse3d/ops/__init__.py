@@ -1,0 +1,1 @@
+"""The verbs: one folder an operator, one public function, interchangeable backends behind it."""

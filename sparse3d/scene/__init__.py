@@ -1,0 +1,22 @@
+"""The nouns: what a scene holds, as frozen typed data."""
+
+from sparse3d.scene.boxes import Boxes3D, ImageBoxes
+from sparse3d.scene.camera import Camera
+from sparse3d.scene.gaussians import Gaussians
+from sparse3d.scene.mesh import Mesh
+from sparse3d.scene.points import PointCloud
+from sparse3d.scene.scene import Frame, Scene
+from sparse3d.scene.stored import Stored, read
+
+__all__ = [
+    "Boxes3D",
+    "Camera",
+    "Frame",
+    "Gaussians",
+    "ImageBoxes",
+    "Mesh",
+    "PointCloud",
+    "Scene",
+    "Stored",
+    "read",
+]

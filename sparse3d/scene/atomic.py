@@ -1,0 +1,62 @@
+"""Outputs that are either whole or not there."""
+
+import errno
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparse3d.errors import DataError
+
+__all__ = ["writing"]
+
+
+@contextmanager
+def writing(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
+    """A path beside ``target`` to write to; renamed to ``target`` when the block succeeds.
+
+    The caller creates a file or a folder at the yielded path. If the block fails, whatever was
+    written is removed and ``target`` is left as it was.
+
+    Args:
+        target: The file or folder that shall exist afterwards; parents are created. An existing
+            file is replaced.
+        replace_folder: Whether an existing folder may be replaced, too.
+
+    Raises:
+        DataError: If ``target`` is a folder with contents and may not be replaced, or the disk is
+            full or not writable.
+    """
+    if target.is_dir() and not replace_folder and any(target.iterdir()):
+        raise DataError(target, "output folder must be new or empty")
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.part"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        _replace(draft, target)
+    except OSError as error:
+        raise _named(error, target) from error
+    finally:
+        _remove(draft)
+
+
+def _replace(draft: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    draft.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _named(error: OSError, target: Path) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DataError(target, "no space left on the output disk; nothing was written")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+        return DataError(target, f"cannot be written ({error.strerror})")
+    return error

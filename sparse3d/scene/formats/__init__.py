@@ -1,0 +1,1 @@
+"""Disk formats, one file each: recognise by content, read, write."""
