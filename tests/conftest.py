@@ -1,0 +1,25 @@
+"""Fixtures shared by all tests."""
+
+from pathlib import Path
+
+import pytest
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real scenes and LiDAR frames beside the project; skips where it is missing."""
+    folder = _SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_oracles() -> Path:
+    """Folder of expected values made by other programs; skips where it is missing."""
+    folder = _SHARED / "oracles"
+    if not folder.is_dir():
+        pytest.skip(f"expected values not found at {folder}")
+    return folder
