@@ -1,0 +1,1 @@
+"""Few-view Gaussian splatting: protocols, initialisation, densification, metrics, and the Task."""

@@ -1,0 +1,99 @@
+"""Configuration of the ``sparse-splat`` method; torch-free, so that help texts come quickly."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["DensifyConfig", "InitConfig", "Protocol", "RateConfig", "SplatConfig"]
+
+Protocol = Literal["auto", "llff", "dtu", "blender", "mipnerf360", "even"]
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """First Gaussians: points triangulated from SIFT matches, random ones where these are few."""
+
+    max_features: int = 8192
+    """SIFT features an image at most."""
+    neighbours: int = 12
+    """Each view is matched with this many nearest views (all pairs, if there are fewer)."""
+    max_reprojection_error: float = 2.0
+    """Triangulated points with a larger mean error are dropped, pixels."""
+    min_angle: float = 0.5
+    """Triangulated points seen under a smaller angle are dropped, degrees."""
+    min_points: int = 1000
+    """Below this number, random points in the common view volume make up the rest."""
+    opacity: float = 0.1
+    """Opacity of the first Gaussians."""
+
+
+@dataclass(frozen=True)
+class RateConfig:
+    """Learning rates of Adam; those of the means are in units of the scene's extent."""
+
+    means: float = 1.6e-4
+    """Centres, at the first step."""
+    means_final: float = 1.6e-6
+    """Centres, at the last step; exponential in between."""
+    sh_constant: float = 2.5e-3
+    """Constant colour coefficient."""
+    sh_rest: float = 1.25e-4
+    """Higher colour coefficients."""
+    opacities: float = 0.05
+    """Opacity logits."""
+    log_scales: float = 5e-3
+    """Logarithms of the standard deviations."""
+    quaternions: float = 1e-3
+    """Rotations."""
+
+
+@dataclass(frozen=True)
+class DensifyConfig:
+    """When and where Gaussians are added and removed (Kerbl et al. 2023, section 5)."""
+
+    start: int = 300
+    """First step with densification."""
+    every: int = 100
+    """Steps between densifications."""
+    stop_fraction: float = 1.0
+    """No densification after this share of the training."""
+    gradient: float = 5e-4
+    """Mean gradient of the projected centre above which a Gaussian is multiplied, in units of half
+    the image size."""
+    clone_below: float = 0.01
+    """Gaussians with a largest standard deviation below this share of the extent are cloned,
+    larger ones are split in two."""
+    prune_opacity: float = 0.005
+    """Gaussians below this opacity are removed."""
+    max_gaussians: int = 300_000
+    """No densification beyond this number."""
+
+
+@dataclass(frozen=True)
+class SplatConfig:
+    """Few-view Gaussian splatting."""
+
+    protocol: Protocol = "auto"
+    """How training and test views are chosen; ``auto`` guesses from the scene."""
+    views: tuple[int, ...] = (0,)
+    """One number: how many training views the protocol shall choose (0: all it allows; -1: every
+    view, no test views). Several: the training views themselves, counted from 0 by name."""
+    downscale_to: str | None = None
+    """``WIDTHxHEIGHT`` of training and test images; the images as they are where not given."""
+    iterations: int = 3000
+    """Training steps, one view each."""
+    sh_degree: int = 1
+    """Degree of the colour's spherical harmonics, 0 to 3."""
+    sh_every: int = 500
+    """One more degree is switched on after so many steps."""
+    ssim_weight: float = 0.2
+    """Weight of 1 - SSIM against L1."""
+    opacity_decay: float = 0.998
+    """Every step after densification starts multiplies opacities by this (Han et al. 2024)."""
+    background: Literal["auto", "black", "white"] = "auto"
+    """Behind the Gaussians and behind transparent images; ``auto``: the protocol's."""
+    init: InitConfig = field(default_factory=InitConfig)
+    """First Gaussians."""
+    rates: RateConfig = field(default_factory=RateConfig)
+    """Learning rates."""
+    densify: DensifyConfig = field(default_factory=DensifyConfig)
+    """Adding and removing Gaussians."""
