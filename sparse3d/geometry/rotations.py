@@ -10,6 +10,7 @@ __all__ = [
     "matrix_from_axis_angle",
     "matrix_from_quaternion",
     "matrix_from_yaw",
+    "nearest_rotation",
     "quaternion_from_matrix",
     "wrap_angle",
 ]
@@ -71,6 +72,17 @@ def matrix_from_yaw(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]
     cos, sin = torch.cos(yaw), torch.sin(yaw)
     rows = ((cos, -sin, zero), (sin, cos, zero), (zero, zero, one))
     return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+
+def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation closest to a matrix in the Frobenius norm (orthogonal Procrustes, Kabsch 1976).
+
+    Unique where the determinant is positive.
+    """
+    u, _, vh = torch.linalg.svd(matrix)
+    sign = torch.linalg.det(u @ vh)[..., None, None]
+    flip = torch.cat([torch.ones_like(u[..., :2, :1]), sign], dim=-2)  # [..., 3, 1]
+    return u @ (flip * vh)
 
 
 def wrap_angle(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

@@ -29,9 +29,9 @@ class Camera:
     mask_path: Path | None = None
     """Grey image, non-zero where a pixel counts."""
     depth_path: Path | None = None
-    """z-depth in scene units: ``.npy`` float32, or 16-bit ``.png`` with ``depth_scale``."""
-    depth_scale: float = 1e-3
-    """Scene units of one count of a 16-bit depth image; 0 counts mean unknown."""
+    """z-depth: float ``.npy``, or 16-bit ``.png``; 0 means unknown."""
+    depth_scale: float | None = None
+    """Scene units of one count of the depth file; None is 1 for ``.npy`` and 1e-3 for images."""
 
     def __post_init__(self) -> None:
         if not is_rigid(self.world_from_camera):

@@ -60,8 +60,15 @@ def read_grey(path: Path, size: tuple[int, int] | None = None) -> UInt8[Tensor, 
         return torch.from_numpy(_decoded(path, image, "L"))
 
 
-def read_depth(path: Path, size: tuple[int, int] | None, scale: float) -> Float[Tensor, "h w"]:
-    """z-depth from ``.npy`` (scene units) or a 16-bit image (``scale`` units a count).
+def read_depth(
+    path: Path, size: tuple[int, int] | None, scale: float | None = None
+) -> Float[Tensor, "h w"]:
+    """z-depth in scene units from ``.npy`` or a 16-bit image.
+
+    Args:
+        path: The file.
+        size: Expected width and height.
+        scale: Scene units of one count; None is 1 for ``.npy`` and 1e-3 for images.
 
     Raises:
         DataError: If the file is missing, truncated, not two-dimensional or of another size.
@@ -69,11 +76,11 @@ def read_depth(path: Path, size: tuple[int, int] | None, scale: float) -> Float[
     if path.suffix == ".npy":
         depth = _load_npy(path)
         _check_size(path, (depth.shape[-1], depth.shape[0]), size)
-        return torch.from_numpy(depth.astype(np.float32))
+        return torch.from_numpy(depth.astype(np.float32)) * (1.0 if scale is None else scale)
     with _open(path) as image:
         _check_size(path, image.size, size)
         counts = _decoded(path, image, None)
-    return torch.from_numpy(counts.astype(np.float32)) * scale
+    return torch.from_numpy(counts.astype(np.float32)) * (1e-3 if scale is None else scale)
 
 
 def write_rgb(path: Path, image: Float[Tensor, "h w 3"]) -> None:
