@@ -1,0 +1,12 @@
+// One function an operator; each adds its kernels to the Python module `sparse3d.ops._native`.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace sparse3d {
+
+void bind_finite(nanobind::module_& module);
+void bind_isa(nanobind::module_& module);
+void bind_threads(nanobind::module_& module);
+
+}  // namespace sparse3d

@@ -1,0 +1,8 @@
+#include "bindings.hpp"
+
+NB_MODULE(_native, module) {
+  module.doc() = "C++ CPU kernels; import torch first, so that both share one OpenMP runtime";
+  sparse3d::bind_finite(module);
+  sparse3d::bind_isa(module);
+  sparse3d::bind_threads(module);
+}
