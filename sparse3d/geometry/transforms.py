@@ -1,5 +1,8 @@
 """Rigid transforms as 4x4 matrices, named ``target_from_source``."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,12 +42,26 @@ def is_rigid(transform: Float[Tensor, "4 4"], tolerance: float = 1e-3) -> bool:
         tolerance: Largest accepted deviation of any entry of ``R^T R`` from the identity.
             Poses read from text files carry few digits; 1e-3 accepts them and no real scale.
     """
-    if not bool(torch.isfinite(transform).all()):
+    rows = transform.tolist()  # plain numbers: thousands of cameras are judged one by one
+    if not all(math.isfinite(value) for row in rows for value in row):
         return False
-    rotation = transform[:3, :3].double()
-    error = (rotation.T @ rotation - torch.eye(3, dtype=torch.float64)).abs().max()
-    last_row = transform[3].double() - torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
-    return bool(error <= tolerance and torch.det(rotation) > 0 and last_row.abs().max() <= 1e-6)
+    x, y, z = ([row[i] for row in rows[:3]] for i in range(3))
+    products = (_dot(x, y), _dot(y, z), _dot(z, x), *(_dot(axis, axis) - 1 for axis in (x, y, z)))
+    last_row = (*rows[3][:3], rows[3][3] - 1)
+    return (
+        max(map(abs, products)) <= tolerance
+        and _triple_product(x, y, z) > 0
+        and max(map(abs, last_row)) <= 1e-6
+    )
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _triple_product(a: Sequence[float], b: Sequence[float], c: Sequence[float]) -> float:
+    cross = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
+    return _dot(a, cross)
 
 
 def look_at(
