@@ -2,13 +2,14 @@
 
 from sparse3d.scene.boxes import Boxes3D, ImageBoxes
 from sparse3d.scene.camera import Camera
-from sparse3d.scene.gaussians import Gaussians
+from sparse3d.scene.gaussians import SH_C0, Gaussians
 from sparse3d.scene.mesh import Mesh
 from sparse3d.scene.points import PointCloud
 from sparse3d.scene.scene import Frame, Scene
 from sparse3d.scene.stored import Stored, read
 
 __all__ = [
+    "SH_C0",
     "Boxes3D",
     "Camera",
     "Frame",
