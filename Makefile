@@ -1,0 +1,48 @@
+# `make help` lists the targets. `make demo` and `make test` first install what they need.
+
+BIN := .venv/bin
+FIND_PYTHON := for python in $(BIN)/python python3 python3.12 python3.11 python3.10; do \
+  $$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
+  && echo $$python && break; done
+PYTHON ?= $(shell $(FIND_PYTHON))
+SET_UP = @$(if $(PYTHON),PYTHONPATH=. $(PYTHON) scripts/set_up.py,\
+  echo "Python 3.10, 3.11 or 3.12 is needed; name it: make PYTHON=/path/to/python" >&2; false)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint format install wheel constraints clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+demo: ## reconstruct a simulated room from six photos; writes runs/demo/index.html
+	$(SET_UP) demo
+	$(BIN)/sparse3d demo
+
+install: ## everything a developer needs, into .venv
+	$(SET_UP) test
+
+test: install lint ## what CI runs: format, lint, types, layers, tests
+	$(BIN)/pytest -m "not slow"
+
+test-all: install lint sanitize ## all tests, the slow ones and the sanitisers included
+	$(BIN)/pytest
+
+lint: install ## format, lint, types, layers; changes nothing
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: install ## format the code and repair what can be repaired
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+wheel: install ## build the wheel of this machine into dist/
+	SPARSE3D_REQUIRE_NATIVE=1 $(BIN)/python -m build --wheel --no-isolation
+
+constraints: install ## renew the pins of constraints.txt after a change of dependencies
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra all --no-annotate \
+	  --custom-compile-command "make constraints" --output-file constraints.txt pyproject.toml
+
+clean: ## remove what was built; .venv stays
+	rm -rf build dist wheelhouse .hypothesis .pytest_cache .ruff_cache .import_linter_cache

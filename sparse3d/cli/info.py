@@ -1,0 +1,150 @@
+"""Describe any supported scene, dataset or file."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from jaxtyping import Float
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from sparse3d.cli.arguments import parse
+from sparse3d.cli.results import write_json
+from sparse3d.scene import Gaussians, PointCloud, Scene, Stored
+from sparse3d.scene.formats.registry import open_scene
+
+__all__ = ["describe", "main"]
+
+EXTENT_LIMIT = 2_000_000
+"""Extents of more points or Gaussians than this are not worth the wait."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Describe any supported scene, dataset or file, recognised by its contents."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder or file to look at."""
+    json: Path | None = None
+    """Write the result to this file, too (``-``: print it in place of the table)."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run ``sparse3d info``."""
+    given = parse(Arguments, "info", arguments)
+    result = describe(open_scene(given.path))
+    if given.json is not None:
+        write_json(given.json, result)
+    if given.json != Path("-"):
+        Console().print(_table(result))
+    return 0
+
+
+def describe(scene: Scene) -> dict[str, Any]:
+    """What a scene holds, as plain data under plain names.
+
+    Numbers of points and Gaussians come from headers and file sizes where the format knows them.
+    ``points`` is the sum of the static points and all sweeps; ``extents`` are the smallest and
+    the largest x, y, z in the world.
+    """
+    return {
+        "name": scene.name,
+        "format": scene.format,
+        "source": None if scene.source is None else str(scene.source),
+        "metric": scene.metric,
+        "frames": len(scene.frames),
+        **_describe_cameras(scene),
+        "points": _rows(scene.points) + sum(_rows(frame.points) for frame in scene.frames),
+        **_describe_boxes(scene),
+        "gaussians": _rows(scene.gaussians),
+        **_describe_mesh(scene),
+        "splits": _tally(frame.split for frame in scene.frames if frame.split is not None),
+        "extents": _extents(scene),
+    }
+
+
+def _describe_cameras(scene: Scene) -> dict[str, Any]:
+    cameras = scene.cameras
+    lenses = [camera.intrinsics for camera in cameras]
+    return {
+        "cameras": len(cameras),
+        "images": sum(camera.image_path is not None for camera in cameras),
+        "masks": sum(camera.mask_path is not None for camera in cameras),
+        "depths": sum(camera.depth_path is not None for camera in cameras),
+        "intrinsics": len(set(lenses)),
+        "lenses": _tally(lens.lens for lens in lenses),
+        "resolutions": _tally(f"{lens.width}x{lens.height}" for lens in lenses),
+    }
+
+
+def _describe_boxes(scene: Scene) -> dict[str, Any]:
+    boxes = [frame.read_boxes() for frame in scene.frames]
+    names = _tally(name for some in boxes if some is not None for name in some.names)
+    return {"boxes": sum(names.values()), "classes": names}
+
+
+def _describe_mesh(scene: Scene) -> dict[str, Any]:
+    mesh = scene.read_mesh()
+    if mesh is None:
+        return {"vertices": 0, "triangles": 0}
+    return {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)}
+
+
+def _rows(value: Stored[Any] | PointCloud | Gaussians | None) -> int:
+    if isinstance(value, Stored):
+        return len(value.read()) if value.count is None else value.count
+    return 0 if value is None else len(value)
+
+
+def _tally(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, the most frequent first."""
+    return dict(Counter(names).most_common())
+
+
+def _extents(scene: Scene) -> dict[str, list[list[float]]]:
+    """Corners of the axis-aligned bounding boxes of whatever is cheap to read."""
+    found: dict[str, Tensor] = {}
+    if cameras := scene.cameras:
+        found["cameras"] = torch.stack([camera.world_from_camera[:3, 3] for camera in cameras])
+    if 0 < _rows(scene.points) <= EXTENT_LIMIT and (points := scene.read_points()) is not None:
+        found["points"] = points.positions
+    if 0 < _rows(scene.gaussians) <= EXTENT_LIMIT and (splat := scene.read_gaussians()) is not None:
+        found["gaussians"] = splat.means
+    if (mesh := scene.read_mesh()) is not None and len(mesh.vertices) > 0:
+        found["mesh"] = mesh.vertices
+    return {name: _corners(positions) for name, positions in found.items()}
+
+
+def _corners(positions: Float[Tensor, "n 3"]) -> list[list[float]]:
+    return [positions.amin(0).tolist(), positions.amax(0).tolist()]
+
+
+def _table(result: Mapping[str, Any]) -> Table:
+    table = Table("what", "value", show_header=False, title=result["source"] or result["name"])
+    for name, value in result.items():
+        if name not in ("name", "source") and (text := _text(value)):
+            table.add_row(name, text)
+    return table
+
+
+def _text(value: object) -> str:
+    """A cell for people; empty for what is not there."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if value else ""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name}: {_inner(inner)}" for name, inner in value.items())
+    return str(value)
+
+
+def _inner(value: object) -> str:
+    if not isinstance(value, list):
+        return f"{value:,}" if isinstance(value, int) else str(value)
+    low, high = (", ".join(f"{number:.4g}" for number in corner) for corner in value)
+    return f"({low}) to ({high})"
