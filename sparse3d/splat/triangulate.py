@@ -20,7 +20,7 @@ from sparse3d.splat.features import (
 )
 from sparse3d.splat.photos import Photo
 
-__all__ = ["triangulate_photos", "view_pairs"]
+__all__ = ["triangulate_features", "triangulate_photos", "view_pairs"]
 
 
 def triangulate_photos(photos: Sequence[Photo], config: InitConfig) -> PointCloud:
@@ -31,6 +31,13 @@ def triangulate_photos(photos: Sequence[Photo], config: InitConfig) -> PointClou
     under a small angle are dropped.
     """
     features = [extract_sift(photo, config.max_features) for photo in photos]
+    return triangulate_features(photos, features, config)
+
+
+def triangulate_features(
+    photos: Sequence[Photo], features: Sequence[Features], config: InitConfig
+) -> PointCloud:
+    """As :func:`triangulate_photos`, from features that are there already, one set a photo."""
     matches = {
         (i, j): match_along_epipolar_lines(
             features[i], features[j], fundamental_matrix(photos[i], photos[j])
