@@ -89,9 +89,10 @@ def key_of_inputs() -> str:
 
 
 def inputs() -> Iterator[Path]:
-    """Build files and C++ sources, in a fixed order."""
+    """Build files, C++ sources and the configurations that are copied, in a fixed order."""
     yield from (ROOT / "pyproject.toml", CONSTRAINTS, ROOT / "CMakeLists.txt", Path(__file__))
-    yield from sorted(path for path in (ROOT / "native").rglob("*") if path.is_file())
+    for folder in ("native", "configs"):
+        yield from sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
 
 
 def provide_system(wanted: str) -> bool:
@@ -112,7 +113,7 @@ def install_system(needs: list[system.Need], *, optional: bool) -> None:
     if prefix is not None:
         say(line)
         run(*prefix, "apt-get", "update", "-qq")
-        run(*prefix, *line.split(), "-qq")
+        run(*prefix, *line.split(), "-qq", "-o", "Dpkg::Use-Pty=0")
     elif optional:
         say(f"going on without; to have it, run: sudo {line}; then make again")
     else:
