@@ -13,6 +13,7 @@ from sparse3d.splat.photos import Photo
 __all__ = ["Features", "extract_sift", "fundamental_matrix", "match_along_epipolar_lines"]
 
 _CHUNK = 1024
+_PEAK_THRESHOLD = 0.002  # a third of COLMAP's: known poses weed out what faint features get wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,17 @@ def extract_sift(photo: Photo, max_features: int) -> Features:
     """
     import pycolmap
 
+    pycolmap.logging.minloglevel = pycolmap.logging.WARNING.value
     options = pycolmap.FeatureExtractionOptions(use_gpu=False)
     options.sift.max_num_features = max_features
     options.sift.max_num_orientations = 1
-    sift = pycolmap.Sift(options, pycolmap.Device.cpu)
+    options.sift.peak_threshold = _PEAK_THRESHOLD
+    extractor = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
     grey = photo.image @ photo.image.new_tensor([0.2126, 0.7152, 0.0722])
-    keypoints, descriptors = sift.extract(np.ascontiguousarray(grey.numpy()))
-    unit = torch.nn.functional.normalize(torch.from_numpy(np.array(descriptors)).float(), dim=1)
-    return Features(torch.from_numpy(np.array(keypoints[:, :2])).double(), unit.reshape(-1, 128))
+    keypoints, descriptors = extractor.extract_from_float32_array(grey.numpy())
+    pixels = torch.tensor([(point.x, point.y) for point in keypoints], dtype=torch.float64)
+    codes = torch.from_numpy(np.array(descriptors.data, dtype=np.float32)).reshape(-1, 128)
+    return Features(pixels.reshape(-1, 2), torch.nn.functional.normalize(codes, dim=1))
 
 
 def fundamental_matrix(a: Photo, b: Photo) -> Float64[Tensor, "3 3"]:
