@@ -72,7 +72,12 @@ class SplatTask:
 
     @classmethod
     def from_scene(
-        cls, scene: Scene, config: SplatConfig, seed: int = 0, cache: Path | None = None
+        cls,
+        scene: Scene,
+        config: SplatConfig,
+        seed: int = 0,
+        cache: Path | None = None,
+        start: Gaussians | None = None,
     ) -> "SplatTask":
         """Choose views, load and undistort the training photos, triangulate the first points.
 
@@ -81,6 +86,7 @@ class SplatTask:
             config: The recipe.
             seed: Seed of all random numbers.
             cache: Folder that keeps the first points of this run, so that a resume finds them.
+            start: First Gaussians instead of triangulated ones, as for a checkpoint to come.
 
         Raises:
             UserError: If the views cannot be chosen or a photo cannot be read.
@@ -91,9 +97,10 @@ class SplatTask:
         background = BACKGROUNDS[split.background]
         size = parse_size(config.downscale_to)
         photos = [load_photo(camera, size, background) for camera in split.train]
-        points = initial_points(split.train, background, config.init, seed, cache)
-        gaussians = gaussians_from_points(points, config.init.opacity, config.sh_degree)
-        return cls(config, split, photos, gaussians, seed)
+        if start is None:
+            points = initial_points(split.train, background, config.init, seed, cache)
+            start = gaussians_from_points(points, config.init.opacity, config.sh_degree)
+        return cls(config, split, photos, start, seed)
 
     @property
     def iterations(self) -> int:
