@@ -5,8 +5,11 @@
 
 namespace sparse3d {
 
+void bind_adam(nanobind::module_& module);
 void bind_finite(nanobind::module_& module);
 void bind_isa(nanobind::module_& module);
+void bind_knn(nanobind::module_& module);
+void bind_ssim(nanobind::module_& module);
 void bind_threads(nanobind::module_& module);
 
 }  // namespace sparse3d

@@ -2,7 +2,10 @@
 
 NB_MODULE(_native, module) {
   module.doc() = "C++ CPU kernels; import torch first, so that both share one OpenMP runtime";
+  sparse3d::bind_adam(module);
   sparse3d::bind_finite(module);
   sparse3d::bind_isa(module);
+  sparse3d::bind_knn(module);
+  sparse3d::bind_ssim(module);
   sparse3d::bind_threads(module);
 }

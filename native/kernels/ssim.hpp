@@ -1,0 +1,38 @@
+// Row kernels of SSIM. A row holds `count` = width * channels values; a padded row has 5 * channels
+// zeros before and after them, so that the taps of the horizontal filter are plain offsets.
+#pragma once
+
+#include <cstdint>
+
+#include "isa.hpp"
+
+namespace sparse3d {
+
+constexpr int kSsimTaps = 11;
+
+// What one pixel's SSIM depends on, each blurred: x, y, x^2 + y^2, x y.
+constexpr int kSsimMoments = 4;
+
+// Derivatives of SSIM by the blurred x, x^2 + y^2 and x y (by those of x alone, y being constant).
+constexpr int kSsimDerivatives = 3;
+
+// out = the 11 rows at `taps`, weighted by a Gaussian of sigma 1.5 whose weights sum to 1.
+SPARSE3D_KERNEL(void ssim_blur(const float* const* taps, std::int64_t count, float* out))
+
+// Fills the insides of four padded rows, `stride` apart, with x, y, x^2 + y^2 and x y, zero where
+// `mask` (null: nowhere) is zero; returns the sum of |x - y|.
+SPARSE3D_KERNEL(double ssim_products(const float* x, const float* y, const float* mask,
+                                     std::int64_t count, std::int64_t stride, float* out))
+
+// Sum of SSIM over a row of blurred moments; fills the insides of three padded rows with the
+// derivatives unless `out` is null.
+SPARSE3D_KERNEL(double ssim_values(const float* moments, std::int64_t count, std::int64_t stride,
+                                   float* out))
+
+// out = the gradient by x of ssim_scale * sum of SSIM + l1_scale * sum of |x - y|, from the blurred
+// derivatives; zero where `mask` (null: nowhere) is zero.
+SPARSE3D_KERNEL(void ssim_gradient(const float* x, const float* y, const float* mask,
+                                   const float* derivatives, std::int64_t count, float ssim_scale,
+                                   float l1_scale, float* out))
+
+}  // namespace sparse3d
