@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from sparse3d.scene.formats.registry import open_scene
 
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.transforms import invert_rigid, look_at, transform_points
+from sparse3d.scene.formats.registry import open_scene
 from sparse3d.splat.config import InitConfig
 from sparse3d.splat.features import Features, fundamental_matrix, match_along_epipolar_lines
 from sparse3d.splat.photos import Photo, load_photo

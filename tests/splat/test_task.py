@@ -1,0 +1,137 @@
+"""The splat method as a Task, on photos that Gaussians can explain."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.optim import Optimizer
+
+from sparse3d.errors import ConfigError, DataError
+from sparse3d.nn.training import ParameterGroup
+from sparse3d.scene import Scene
+from sparse3d.splat.config import DensifyConfig, InitConfig, SplatConfig
+from sparse3d.splat.results import export_results, picture_name
+from sparse3d.splat.task import SplatTask
+
+CONFIG = SplatConfig(
+    views=(4,),
+    iterations=200,
+    sh_every=50,
+    opacity_decay=0.999,
+    init=InitConfig(min_points=150),
+    densify=DensifyConfig(start=50, every=40, gradient=2e-4, max_gaussians=400),
+)
+
+
+def optimizers_of(groups: list[ParameterGroup]) -> Mapping[str, Optimizer]:
+    return {g.name: g.make_optimizer(g.parameters, g.learning_rate(0)) for g in groups}
+
+
+def train(
+    task: SplatTask, first: int, last: int, optimizers: Mapping[str, Optimizer]
+) -> list[float]:
+    losses = []
+    for step in range(first, last):
+        (term,) = task.losses(task.batch(step), step)
+        term.value.backward()
+        for group in task.parameter_groups():
+            optimizers[group.name].param_groups[0]["lr"] = group.learning_rate(step)
+            optimizers[group.name].step()
+            optimizers[group.name].zero_grad()
+        task.after_step(step, optimizers)
+        losses.append(float(term.value))
+    return losses
+
+
+def test_training_explains_held_out_views(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    before = task.evaluate().mean("psnr")
+    count = len(task.gaussians())
+    losses = train(task, 0, 200, optimizers_of(task.parameter_groups()))
+    after = task.evaluate().mean("psnr")
+    assert before is not None
+    assert after is not None
+    assert after > before + 4
+    assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
+    assert len(task.gaussians()) != count, "densification changed nothing"
+
+
+def test_same_seed_same_losses_another_seed_others(tiny_scene: Scene) -> None:
+    def losses(seed: int) -> list[float]:
+        task = SplatTask.from_scene(tiny_scene, CONFIG, seed)
+        return train(task, 0, 60, optimizers_of(task.parameter_groups()))
+
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+
+
+def test_a_state_taken_over_continues_as_if_nothing_had_happened(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    optimizers = optimizers_of(task.parameter_groups())
+    train(task, 0, 100, optimizers)
+    other = SplatTask.from_scene(tiny_scene, CONFIG)
+    state = task.state_dict()
+    other.load_state_dict({k: v.clone() if torch.is_tensor(v) else v for k, v in state.items()})
+    others = optimizers_of(other.parameter_groups())
+    for name, optimizer in optimizers.items():
+        others[name].load_state_dict(optimizer.state_dict())
+    assert train(task, 100, 140, optimizers) == train(other, 100, 140, others)
+
+
+def test_every_photo_comes_once_an_epoch(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    for epoch in range(3):
+        drawn = {task.batch(step).name for step in range(4 * epoch, 4 * epoch + 4)}
+        assert drawn == {photo.name for photo in task.train_photos}
+    assert task.batch(3, rank=1, world_size=2).name == task.batch(7).name
+
+
+def test_learning_rate_of_the_means_falls_exponentially(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    rate = {group.name: group.learning_rate for group in task.parameter_groups()}["means"]
+    assert rate(0) == pytest.approx(1.6e-4 * task.extent)
+    assert rate(100) == pytest.approx(1.6e-5 * task.extent)
+    assert rate(200) == pytest.approx(1.6e-6 * task.extent)
+
+
+def test_cached_points_are_taken_instead_of_new_ones(tiny_scene: Scene, tmp_path: Path) -> None:
+    first = SplatTask.from_scene(tiny_scene, CONFIG, 0, tmp_path)
+    again = SplatTask.from_scene(tiny_scene, CONFIG, 99, tmp_path)
+    assert torch.equal(first.gaussians().means, again.gaussians().means)
+
+
+def test_foreign_and_unfitting_states_are_refused(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    with pytest.raises(ConfigError, match="checkpoint of 'second'"):
+        task.load_state_dict({"method": "second"})
+    flat = SplatTask.from_scene(tiny_scene, replace(CONFIG, sh_degree=0))
+    with pytest.raises(ConfigError, match="sh_degree 1 needs 4"):
+        task.load_state_dict(flat.state_dict())
+
+
+def test_sizes_and_background_follow_the_configuration(tiny_scene: Scene) -> None:
+    config = replace(CONFIG, downscale_to="24x18", background="white")
+    task = SplatTask.from_scene(tiny_scene, config)
+    assert task.train_photos[0].image.shape == (18, 24, 3)
+    lens = task.train_photos[0].intrinsics
+    away = task.train_photos[0].world_from_camera.clone()
+    away[:3, :3] = away[:3, :3] @ torch.diag(torch.tensor([-1.0, 1.0, -1.0])).double()
+    assert torch.equal(task.render(lens, away).colors, torch.ones(1, 18, 24, 3))
+
+
+def test_a_missing_photo_is_named(tiny_scene: Scene) -> None:
+    camera = replace(tiny_scene.frames[1].cameras[0], image_path=Path("nowhere.png"))
+    frames = (replace(tiny_scene.frames[1], cameras=(camera,)), *tiny_scene.frames[2:])
+    with pytest.raises(DataError, match=r"nowhere\.png"):
+        SplatTask.from_scene(replace(tiny_scene, frames=frames), CONFIG)
+
+
+def test_results_are_pictures_of_the_test_views(tiny_scene: Scene, tmp_path: Path) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    export_results(task, tmp_path)
+    names = {picture_name(camera.name) for camera in task.test_cameras}
+    assert {path.stem for path in (tmp_path / "renders").glob("*.png")} == names == {"00", "08"}
+    assert {path.stem for path in (tmp_path / "depth").glob("*.npy")} == names
+    assert (tmp_path / "splat.ply").stat().st_size > 1000
