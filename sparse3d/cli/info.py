@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sparse3d.cli.arguments import parse
 from sparse3d.cli.results import write_json
-from sparse3d.scene import Gaussians, PointCloud, Scene, Stored
+from sparse3d.scene import Gaussians, Mesh, PointCloud, Scene, Stored
 from sparse3d.scene.formats.registry import open_scene
 
 __all__ = ["describe", "main"]
@@ -52,6 +52,7 @@ def describe(scene: Scene) -> dict[str, Any]:
     ``points`` is the sum of the static points and all sweeps; ``extents`` are the smallest and
     the largest x, y, z in the world.
     """
+    mesh = scene.read_mesh()
     return {
         "name": scene.name,
         "format": scene.format,
@@ -62,9 +63,10 @@ def describe(scene: Scene) -> dict[str, Any]:
         "points": _rows(scene.points) + sum(_rows(frame.points) for frame in scene.frames),
         **_describe_boxes(scene),
         "gaussians": _rows(scene.gaussians),
-        **_describe_mesh(scene),
+        "vertices": 0 if mesh is None else len(mesh.vertices),
+        "triangles": 0 if mesh is None else len(mesh.triangles),
         "splits": _tally(frame.split for frame in scene.frames if frame.split is not None),
-        "extents": _extents(scene),
+        "extents": _extents(scene, mesh),
     }
 
 
@@ -88,13 +90,6 @@ def _describe_boxes(scene: Scene) -> dict[str, Any]:
     return {"boxes": sum(names.values()), "classes": names}
 
 
-def _describe_mesh(scene: Scene) -> dict[str, Any]:
-    mesh = scene.read_mesh()
-    if mesh is None:
-        return {"vertices": 0, "triangles": 0}
-    return {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles)}
-
-
 def _rows(value: Stored[Any] | PointCloud | Gaussians | None) -> int:
     if isinstance(value, Stored):
         return len(value.read()) if value.count is None else value.count
@@ -106,18 +101,19 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 
-def _extents(scene: Scene) -> dict[str, list[list[float]]]:
+def _extents(scene: Scene, mesh: Mesh | None) -> dict[str, list[list[float]]]:
     """Corners of the axis-aligned bounding boxes of whatever is cheap to read."""
     found: dict[str, Tensor] = {}
     if cameras := scene.cameras:
         found["cameras"] = torch.stack([camera.world_from_camera[:3, 3] for camera in cameras])
-    if 0 < _rows(scene.points) <= EXTENT_LIMIT and (points := scene.read_points()) is not None:
+    if _rows(scene.points) <= EXTENT_LIMIT and (points := scene.read_points()) is not None:
         found["points"] = points.positions
-    if 0 < _rows(scene.gaussians) <= EXTENT_LIMIT and (splat := scene.read_gaussians()) is not None:
+    if _rows(scene.gaussians) <= EXTENT_LIMIT and (splat := scene.read_gaussians()) is not None:
         found["gaussians"] = splat.means
-    if (mesh := scene.read_mesh()) is not None and len(mesh.vertices) > 0:
+    if mesh is not None:
         found["mesh"] = mesh.vertices
-    return {name: _corners(positions) for name, positions in found.items()}
+    finite = {name: rows[rows.isfinite().all(1)] for name, rows in found.items()}
+    return {name: _corners(rows) for name, rows in finite.items() if len(rows) > 0}
 
 
 def _corners(positions: Float[Tensor, "n 3"]) -> list[list[float]]:
