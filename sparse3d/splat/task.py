@@ -26,6 +26,7 @@ from sparse3d.splat.metrics import ImageMetrics, ViewMetrics, compare_images
 from sparse3d.splat.parameters import SplatParameters
 from sparse3d.splat.photos import BACKGROUNDS, Photo, load_photo, parse_size
 from sparse3d.splat.protocols import ViewSplit, choose_views
+from sparse3d.splat.results import export_results
 from sparse3d.splat.seeding import initial_points
 
 __all__ = ["SplatTask"]
@@ -207,6 +208,18 @@ class SplatTask:
         names = tuple(photo.name for photo in self.train_photos)
         count = len(self.parameters["means"])
         return ImageMetrics(tuple(views), count, names, self.split.protocol)
+
+    def export(self, folder: Path) -> None:
+        """Write the splat, and pictures of the test views (the training views if none).
+
+        Args:
+            folder: Run folder; see :func:`sparse3d.splat.results.export_results`.
+        """
+        photos = (self.load_photo(camera) for camera in self.split.test or self.split.train)
+        pictures = (
+            (photo, self.render(photo.intrinsics, photo.world_from_camera)) for photo in photos
+        )
+        export_results(folder, self.gaussians(), pictures)
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters and densification statistics."""

@@ -12,7 +12,7 @@ from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.training import ParameterGroup
 from sparse3d.scene import Scene
 from sparse3d.splat.config import DensifyConfig, InitConfig, SplatConfig
-from sparse3d.splat.results import export_results, picture_name
+from sparse3d.splat.results import picture_name
 from sparse3d.splat.task import SplatTask
 
 CONFIG = SplatConfig(
@@ -130,7 +130,7 @@ def test_a_missing_photo_is_named(tiny_scene: Scene) -> None:
 
 def test_results_are_pictures_of_the_test_views(tiny_scene: Scene, tmp_path: Path) -> None:
     task = SplatTask.from_scene(tiny_scene, CONFIG)
-    export_results(task, tmp_path)
+    task.export(tmp_path)
     names = {picture_name(camera.name) for camera in task.test_cameras}
     assert {path.stem for path in (tmp_path / "renders").glob("*.png")} == names == {"00", "08"}
     assert {path.stem for path in (tmp_path / "depth").glob("*.npy")} == names
