@@ -31,7 +31,15 @@ from sparse3d.scene.points import PointCloud
 from sparse3d.scene.scene import Frame, Scene
 from sparse3d.scene.stored import Stored
 
-__all__ = ["FORMAT", "count_rows", "read_points", "read_sweep", "sweep_from_rows", "write_sweep"]
+__all__ = [
+    "FORMAT",
+    "count_rows",
+    "read_points",
+    "read_sweep",
+    "rows_from_sweep",
+    "sweep_from_rows",
+    "write_sweep",
+]
 
 _HEAD_ROWS = 1024
 _FARTHEST = 1e5
@@ -95,15 +103,19 @@ def sweep_from_rows(rows: Float[Tensor, "n k"]) -> PointCloud:
     )
 
 
-def write_sweep(path: Path, cloud: PointCloud) -> None:
-    """Write x y z intensity as float32 rows; intensity is 0 where the cloud has none."""
+def rows_from_sweep(cloud: PointCloud) -> np.ndarray:
+    """X y z intensity as float32 rows [n, 4]; intensity is 0 where the cloud has none."""
     intensities = cloud.intensities
     if intensities is None:
         intensities = torch.zeros(len(cloud))
     columns = [cloud.positions.float(), intensities.float()[:, None]]
-    rows = torch.cat(columns, dim=1).detach().cpu().numpy().astype("<f4")
+    return torch.cat(columns, dim=1).detach().cpu().numpy().astype("<f4")
+
+
+def write_sweep(path: Path, cloud: PointCloud) -> None:
+    """Write x y z intensity; other attributes have no place in the file."""
     with writing(path) as draft, draft.open("wb") as file:
-        write_rows(file, rows)
+        write_rows(file, rows_from_sweep(cloud))
 
 
 def _columns(path: Path) -> int:
