@@ -18,6 +18,7 @@ from sparse3d.splat.triangulate import triangulate_photos
 __all__ = ["depth_range", "initial_points"]
 
 _ENOUGH = 20
+_PARALLEL = 1e-3  # mean squared sine of the angles between the axes, about 2 degrees
 
 
 def initial_points(
@@ -55,7 +56,8 @@ def depth_range(photos: Sequence[Photo], points: PointCloud) -> tuple[float, flo
     """Smallest and largest depth worth looking at, scene units.
 
     From the triangulated points where there are enough, with a margin; else half to one and a half
-    times the distance to the point that is nearest to all optical axes.
+    times the distance to the point that is nearest to all optical axes, or ten times the spread of
+    the cameras where these are parallel.
     """
     if len(points) >= _ENOUGH:
         positions = points.positions.double()
@@ -75,11 +77,12 @@ def _mean_axis_distance(photos: Sequence[Photo]) -> Float64[Tensor, ""]:
     poses = torch.stack([photo.world_from_camera for photo in photos])
     centres, axes = poses[:, :3, 3], poses[:, :3, 2]
     across = torch.eye(3, dtype=torch.float64) - axes[:, :, None] * axes[:, None, :]
-    right = (across @ centres[..., None]).sum(0)
-    focus = torch.linalg.lstsq(across.sum(0), right, driver="gelsd").solution[:, 0]
-    distance = ((focus - centres) * axes).sum(1).abs().mean()
-    spread = torch.linalg.vector_norm(centres - centres.mean(0), dim=1).max()
-    return torch.maximum(distance, spread.clamp_min(1e-3))
+    normal = across.sum(0)
+    if torch.linalg.eigvalsh(normal)[0] < _PARALLEL * len(photos):
+        spread = torch.linalg.vector_norm(centres - centres.mean(0), dim=1).max()
+        return 10 * spread.clamp_min(1e-3)
+    focus = torch.linalg.solve(normal, (across @ centres[..., None]).sum(0))[:, 0]
+    return ((focus - centres) * axes).sum(1).abs().mean()
 
 
 def _join(first: PointCloud, second: PointCloud) -> PointCloud:

@@ -32,7 +32,7 @@ def test_only_masked_pixels_count_for_psnr() -> None:
 
 def test_ssim_falls_with_noise() -> None:
     rng = torch.Generator().manual_seed(0)
-    truth = torch.rand(40, 50, 3, generator=rng)
+    truth = torch.randint(256, (40, 50, 3), generator=rng) / 255
     noise = torch.randn(40, 50, 3, generator=rng)
     values = [compare_images("a", truth + s * noise, truth).ssim for s in (0.0, 0.1, 0.3)]
     assert values[0] == pytest.approx(1)
