@@ -1,26 +1,23 @@
 """Blender synthetic scenes of NeRF: ``transforms_{train,val,test}.json`` and RGBA renders.
 
 One horizontal field of view (``camera_angle_x``) for all images, principal point in the middle,
-``file_path`` without suffix, poses with OpenGL camera axes. Further keys (``rotation``) and images
-(depth, normals) are left aside. Frames come in the order of the files: train, val, test.
+``file_path`` without suffix, poses with OpenGL camera axes; intrinsics in nerfstudio's names are
+understood as well. Further keys (``rotation``) and images (depth, normals) are left aside. Frames come in the order of the files: train, val, test.
 """
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 
-from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.scene.camera import Camera
 from sparse3d.scene.formats.format import Format
-from sparse3d.scene.formats.json_fields import Fields, read_json
+from sparse3d.scene.formats.json_fields import read_json
 from sparse3d.scene.formats.photos import check_sizes, name_in
 from sparse3d.scene.formats.posed_json import (
     frame_fields,
     image_file,
+    read_lenses,
     read_poses,
     require_distinct,
 )
-from sparse3d.scene.images import image_size
 from sparse3d.scene.scene import Frame, Scene, Split
 
 __all__ = ["FORMAT", "read"]
@@ -29,9 +26,11 @@ _FILES: dict[str, Split] = {f"transforms_{s}.json": s for s in ("train", "val", 
 
 
 def recognises(path: Path) -> bool:
-    """Whether a folder holds one of the three files, or the path is one of them."""
+    """Whether a folder holds one of the three files (and not nerfstudio's), or the path is one."""
     if path.is_dir():
-        return any((path / name).is_file() for name in _FILES)
+        return not (path / "transforms.json").exists() and any(
+            (path / name).is_file() for name in _FILES
+        )
     return path.name in _FILES
 
 
@@ -55,22 +54,13 @@ def _frames(folder: Path, file: Path) -> list[Frame]:
     entries = frame_fields(document)
     poses = read_poses(entries)
     images = [image_file(folder, entry) for entry in entries]
-    lens = _intrinsics(document, images)
+    lenses = read_lenses(document, entries, images)
     split = _FILES[file.name]
     cameras = [
         Camera(name_in(folder, image), lens, pose, image)
-        for image, pose in zip(images, poses, strict=True)
+        for image, lens, pose in zip(images, lenses, poses, strict=True)
     ]
     return [Frame(camera.name, (camera,), split=split) for camera in cameras]
-
-
-def _intrinsics(document: Fields, images: Sequence[Path]) -> Intrinsics:
-    angle = document.number("camera_angle_x")
-    if angle is None or not 0 < angle < math.pi:
-        raise document.error(f"camera_angle_x in (0, pi) radians expected, got {angle}")
-    width, height = image_size(images[0])
-    focal = width / (2 * math.tan(angle / 2))
-    return Intrinsics(width, height, focal, focal, width / 2, height / 2)
 
 
 FORMAT = Format(

@@ -9,7 +9,7 @@ Frames come in the order of their image paths, as nerfstudio takes them. Depth f
 thousandths of a scene unit. Lens: :mod:`sparse3d.scene.formats.nerfstudio_lens`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from jaxtyping import Float64
@@ -20,17 +20,16 @@ from sparse3d.scene.camera import Camera
 from sparse3d.scene.formats import ply
 from sparse3d.scene.formats.format import Format
 from sparse3d.scene.formats.json_fields import Fields, read_json
-from sparse3d.scene.formats.nerfstudio_lens import LENS_KEYS, lens_of
 from sparse3d.scene.formats.nerfstudio_write import write
 from sparse3d.scene.formats.photos import check_sizes, inside, name_in, require_file
 from sparse3d.scene.formats.ply_file import read_header
 from sparse3d.scene.formats.posed_json import (
     frame_fields,
     image_file,
+    read_lenses,
     read_poses,
     require_distinct,
 )
-from sparse3d.scene.images import image_size
 from sparse3d.scene.points import PointCloud
 from sparse3d.scene.scene import Frame, Scene, Split
 from sparse3d.scene.stored import Stored
@@ -83,7 +82,7 @@ def _cameras(document: Fields, folder: Path) -> list[Camera]:
     frames = frame_fields(document)
     poses = read_poses(frames)
     images = [image_file(folder, frame) for frame in frames]
-    lenses = _lenses(document, frames, images)
+    lenses = read_lenses(document, frames, images)
     cameras = [
         _camera(folder, frame, image, lens, pose)
         for frame, image, lens, pose in zip(frames, images, lenses, poses, strict=True)
@@ -91,17 +90,6 @@ def _cameras(document: Fields, folder: Path) -> list[Camera]:
     require_distinct([camera.name for camera in cameras], document.source)
     check_sizes(cameras)
     return sorted(cameras, key=lambda camera: PurePosixPath(camera.name))
-
-
-def _lenses(document: Fields, frames: Sequence[Fields], images: Sequence[Path]) -> list[Intrinsics]:
-    known: dict[str, Intrinsics] = {}
-    lenses = []
-    for frame, image in zip(frames, images, strict=True):
-        key = repr([frame.values.get(name) for name in LENS_KEYS])
-        if key not in known:
-            known[key] = lens_of(frame, document, lambda image=image: image_size(image))
-        lenses.append(known[key])
-    return lenses
 
 
 def _camera(

@@ -10,12 +10,15 @@ from torch import Tensor
 
 from sparse3d.errors import DataError
 from sparse3d.geometry.conventions import opencv_from_opengl
+from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.rotations import nearest_rotation
 from sparse3d.geometry.transforms import is_rigid
 from sparse3d.scene.formats.json_fields import Fields
+from sparse3d.scene.formats.nerfstudio_lens import LENS_KEYS, lens_of
 from sparse3d.scene.formats.photos import inside, require_file
+from sparse3d.scene.images import image_size
 
-__all__ = ["frame_fields", "image_file", "read_poses", "require_distinct"]
+__all__ = ["frame_fields", "image_file", "read_lenses", "read_poses", "require_distinct"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".JPG", ".PNG")
 
@@ -39,9 +42,28 @@ def image_file(folder: Path, frame: Fields) -> Path:
         DataError: If there is no such file, or the path leads out of ``folder``.
     """
     path = inside(folder, str(frame.values["file_path"]), frame.source)
-    candidates = [path, *(path.with_name(path.name + suffix) for suffix in _SUFFIXES)]
-    found = next((p for p in candidates if os.path.isfile(p)), path)  # noqa: PTH113  speed
-    return require_file(found, frame.source)
+    if not os.path.isfile(path):  # noqa: PTH113  speed
+        suffixed = (path.with_name(path.name + suffix) for suffix in _SUFFIXES)
+        path = next((candidate for candidate in suffixed if candidate.is_file()), path)
+    return require_file(path, frame.source)
+
+
+def read_lenses(
+    document: Fields, frames: Sequence[Fields], images: Sequence[Path]
+) -> list[Intrinsics]:
+    """The intrinsics of each frame, the same object for equal values.
+
+    Raises:
+        DataError: As :func:`lens_of`, or if an image cannot be read whose size must be known.
+    """
+    known: dict[str, Intrinsics] = {}
+    lenses = []
+    for frame, image in zip(frames, images, strict=True):
+        key = repr([frame.values.get(name) for name in LENS_KEYS])
+        if key not in known:
+            known[key] = lens_of(frame, document, lambda image=image: image_size(image))
+        lenses.append(known[key])
+    return lenses
 
 
 def read_poses(frames: Sequence[Fields]) -> Float64[Tensor, "n 4 4"]:

@@ -3,18 +3,39 @@
 from pathlib import Path
 
 from sparse3d.errors import ConfigError, DataError
-from sparse3d.scene.formats import blender, colmap, nerfstudio, ply
+from sparse3d.scene.formats import (
+    blender,
+    colmap,
+    compressed_ply,
+    gaussian_ply,
+    kitti,
+    las,
+    lidar_bin,
+    nerfstudio,
+    obj,
+    pcd,
+    ply,
+    pts,
+)
 from sparse3d.scene.formats.format import Format
 from sparse3d.scene.scene import Scene
 
 __all__ = ["FORMATS", "format_named", "open_scene", "recognise", "save_scene"]
 
 FORMATS: tuple[Format, ...] = (
-    nerfstudio.FORMAT,
     blender.FORMAT,
+    nerfstudio.FORMAT,
     colmap.FORMAT,
     colmap.TEXT_FORMAT,
+    kitti.FORMAT,
+    compressed_ply.FORMAT,
+    gaussian_ply.FORMAT,
     ply.FORMAT,
+    pcd.FORMAT,
+    las.FORMAT,
+    obj.FORMAT,
+    pts.FORMAT,
+    lidar_bin.FORMAT,
 )
 """Of the formats that recognise a path, the first counts: the more particular ones come first."""
 
