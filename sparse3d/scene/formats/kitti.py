@@ -6,13 +6,16 @@ or without an image. Every frame is its own world, whose axes are those of the L
 """
 
 import os
+import re
 import struct
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from jaxtyping import Float64
 from PIL import Image
+from torch import Tensor
 
 from sparse3d.errors import DataError
 from sparse3d.geometry.intrinsics import Intrinsics
@@ -41,6 +44,7 @@ from sparse3d.scene.stored import Stored
 __all__ = ["FORMAT", "read_boxes"]
 
 _PARTS: tuple[Literal["training", "testing"], ...] = ("training", "testing")
+_OBJECT_ROW = re.compile(rb"^[ \t]*(?!DontCare\b)\S", re.MULTILINE)
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -51,10 +55,11 @@ def read_boxes(path: Path, calibration: KittiCalibration) -> Boxes3D:
 
 @dataclass(slots=True)
 class _Lenses:
-    """Calibrations and intrinsics that frames share: most files of a drive are the same."""
+    """What frames share, as most calibration files of a drive are the same."""
 
     calibrations: dict[bytes, KittiCalibration] = field(default_factory=dict)
     intrinsics: dict[tuple[int, tuple[int, int]], Intrinsics] = field(default_factory=dict)
+    poses: dict[int, Float64[Tensor, "4 4"]] = field(default_factory=dict)
 
     def calibration(self, path: Path) -> KittiCalibration:
         data = read_all(path)
@@ -67,6 +72,11 @@ class _Lenses:
         if key not in self.intrinsics:
             self.intrinsics[key] = calibration.intrinsics(*size)
         return self.intrinsics[key]
+
+    def pose(self, calibration: KittiCalibration) -> Float64[Tensor, "4 4"]:
+        if id(calibration) not in self.poses:
+            self.poses[id(calibration)] = calibration.lidar_from_camera()
+        return self.poses[id(calibration)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +96,13 @@ class _Part:
         labels = frozenset(entry.name[:-4] for entry in _entries(folder / "label_2", ".txt"))
         return cls(folder, prefix, dict(sorted(sweeps.items())), images, labels)
 
+    def path(self, kind: str, name: str) -> Path:
+        return Path(f"{self.folder}/{kind}/{name}")  # parsed once: there are thousands
+
     def frame(self, name: str, lenses: _Lenses, split: Split | None) -> Frame:
-        sweep = self.folder / "velodyne" / f"{name}.bin"
+        sweep = self.path("velodyne", f"{name}.bin")
         points = Stored(sweep, read_sweep, count_rows(sweep, 4, self.sweeps[name]))
-        calibration = lenses.calibration(self.folder / "calib" / f"{name}.txt")
+        calibration = lenses.calibration(self.path("calib", f"{name}.txt"))
         boxes = self._boxes(name, calibration) if name in self.labels else None
         cameras = (self._camera(name, calibration, lenses),)
         return Frame(self.prefix + name, cameras, points, boxes, split=split)
@@ -98,13 +111,12 @@ class _Part:
         image = self.images.get(name)
         size = NOMINAL_SIZE if image is None else _size_of(image)
         lens = lenses.lens(calibration, size)
-        pose = calibration.lidar_from_camera()
+        pose = lenses.pose(calibration)
         return Camera(f"{self.prefix}{name}/image_2", lens, pose, image_path=image)
 
     def _boxes(self, name: str, calibration: KittiCalibration) -> Stored[Boxes3D]:
-        path = self.folder / "label_2" / f"{name}.txt"
-        lines = read_all(path).splitlines()
-        count = sum(bool(line.strip()) and not line.startswith(b"DontCare") for line in lines)
+        path = self.path("label_2", f"{name}.txt")
+        count = len(_OBJECT_ROW.findall(read_all(path)))
         return Stored(path, partial(read_boxes, calibration=calibration), count)
 
 
