@@ -1,4 +1,4 @@
-"""Configuration of the ``sparse-splat`` method; torch-free, so that help texts come quickly."""
+"""Configuration of the sparse-splat method; torch-free, so that help texts come quickly."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -73,12 +73,12 @@ class SplatConfig:
     """Few-view Gaussian splatting."""
 
     protocol: Protocol = "auto"
-    """How training and test views are chosen; ``auto`` guesses from the scene."""
+    """How training and test views are chosen; auto guesses from the scene."""
     views: tuple[int, ...] = (0,)
     """One number: how many training views the protocol shall choose (0: all it allows; -1: every
     view, no test views). Several: the training views themselves, counted from 0 by name."""
     downscale_to: str | None = None
-    """``WIDTHxHEIGHT`` of training and test images; the images as they are where not given."""
+    """WIDTHxHEIGHT of training and test images; the images as they are where not given."""
     iterations: int = 3000
     """Training steps, one view each."""
     sh_degree: int = 1
@@ -90,7 +90,7 @@ class SplatConfig:
     opacity_decay: float = 0.998
     """Every step after densification starts multiplies opacities by this (Han et al. 2024)."""
     background: Literal["auto", "black", "white"] = "auto"
-    """Behind the Gaussians and behind transparent images; ``auto``: the protocol's."""
+    """Behind the Gaussians and behind transparent images; auto: the protocol's."""
     init: InitConfig = field(default_factory=InitConfig)
     """First Gaussians."""
     rates: RateConfig = field(default_factory=RateConfig)
