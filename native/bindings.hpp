@@ -10,6 +10,7 @@ void bind_finite(nanobind::module_& module);
 void bind_isa(nanobind::module_& module);
 void bind_knn(nanobind::module_& module);
 void bind_ssim(nanobind::module_& module);
+void bind_rasterize(nanobind::module_& module);
 void bind_threads(nanobind::module_& module);
 
 }  // namespace sparse3d

@@ -2,10 +2,13 @@
 
 NB_MODULE(_native, module) {
   module.doc() = "C++ CPU kernels; import torch first, so that both share one OpenMP runtime";
+  // An image that is alive at exit holds its graph, and that a RasterizePlan: no leak.
+  nanobind::set_leak_warnings(false);
   sparse3d::bind_adam(module);
   sparse3d::bind_finite(module);
   sparse3d::bind_isa(module);
   sparse3d::bind_knn(module);
   sparse3d::bind_ssim(module);
+  sparse3d::bind_rasterize(module);
   sparse3d::bind_threads(module);
 }

@@ -1,0 +1,23 @@
+// An array that is not initialised.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace sparse3d {
+
+template <typename T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::int64_t count) : data_(new T[static_cast<std::size_t>(count)]) {}
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  T& operator[](std::int64_t i) { return data_[static_cast<std::size_t>(i)]; }
+  const T& operator[](std::int64_t i) const { return data_[static_cast<std::size_t>(i)]; }
+
+ private:
+  std::unique_ptr<T[]> data_;
+};
+
+}  // namespace sparse3d

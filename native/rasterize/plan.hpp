@@ -1,0 +1,42 @@
+// One call of the rasteriser: forward fills a plan, backward reads it.
+#pragma once
+
+#include <vector>
+
+#include "rasterize/binning.hpp"
+#include "rasterize/buffer.hpp"
+#include "rasterize/types.hpp"
+
+namespace sparse3d {
+
+// What backward needs to know of one view.
+struct ViewPlan {
+  PinholeView view;
+  Buffer<Splat> splats;
+  TileLists lists;
+  Buffer<float> transmittances;
+  Buffer<std::int32_t> last;
+};
+
+struct RasterizePlan {
+  RasterizePlan() = default;
+  RasterizePlan(RasterizePlan&&) = default;
+  RasterizePlan(const RasterizePlan&) = delete;
+
+  std::int64_t count = 0;
+  std::vector<ViewPlan> views;
+};
+
+PinholeView make_view(const float* world_from_camera, const float* matrix, int width, int height,
+                      float near);
+
+// Draws one view; `images` point at the view's part, transmittances and last are set here.
+ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& view,
+              ForwardImages images, std::int32_t* radii);
+
+// Adds the gradients of one view; pose is [12] as in project_backward.
+void draw_backward(const GaussianArrays& in, std::int64_t count, const ViewPlan& plan,
+                   BackwardImages images, const GaussianGradients& out, float* mean_gradients,
+                   double* pose, double* background);
+
+}  // namespace sparse3d

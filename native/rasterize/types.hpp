@@ -1,0 +1,96 @@
+// What the parts of the rasteriser hand to each other. Plain data: kernels include this.
+#pragma once
+
+#include <cstdint>
+
+namespace sparse3d {
+
+constexpr int kTile = 16;  // pixels of a tile's edge; a row of a tile is one vector
+
+// Raw parameters, rows correspond; sh is [count, coefficients, 3].
+struct GaussianArrays {
+  const float* means;
+  const float* quaternions;
+  const float* log_scales;
+  const float* logits;
+  const float* sh;
+  int coefficients;
+};
+
+// Where gradients are added, same layouts.
+struct GaussianGradients {
+  float* means;
+  float* quaternions;
+  float* log_scales;
+  float* logits;
+  float* sh;
+};
+
+struct PinholeView {
+  float rotation[9];  // world_from_camera, row-major
+  float centre[3];
+  float fx, fy, cx, cy;
+  float slope_low[2], slope_high[2];  // x / z and y / z of the Jacobian are clamped to these
+  int width, height;
+  float near;
+};
+
+// A Gaussian in pixels. Where dx, dy lead from its centre to a pixel,
+//   alpha = 2^(log2_opacity - u^2 - v^2),  u = a (dx + k dy),  v = c dy.
+struct Splat {
+  float x, y;
+  float a, k, c;
+  float log2_opacity;
+  float color[3];
+  float depth;
+  float reach;    // u^2 + v^2 beyond which alpha is below 1/255; negative: not visible
+  float height;   // largest |dy| within reach
+  float skew;     // dy of the rightmost point within reach
+  float padding[3];
+};
+
+// Sums over the pixels of a tile, or of all tiles, with g = alpha dL/dalpha.
+struct SplatGradient {
+  float g, gu, gv, guu, guv, gvv;
+  float color[3];
+  float depth;
+};
+
+// An entry of a tile's list. Slots number all entries Gaussian by Gaussian, front to back.
+struct Entry {
+  std::int32_t splat;
+  std::int32_t slot;
+};
+
+// One tile: its entries front to back, and its part of the images.
+struct TileView {
+  const Splat* splats;
+  const Entry* entries;
+  int count;
+  int x, y;           // first pixel
+  int columns, rows;  // pixels inside the image
+  int width;          // of the image
+};
+
+// All row-major images; `last` is the number in the tile's list of the last entry drawn, or -1.
+struct ForwardImages {
+  const float* background;
+  float* colors;
+  float* alphas;
+  float* depths;
+  float* transmittances;
+  std::int32_t* last;
+};
+
+struct BackwardImages {
+  const float* background;
+  const float* alphas;
+  const float* depths;
+  const float* transmittances;
+  const std::int32_t* last;
+  const float* color_gradients;
+  const float* alpha_gradients;
+  const float* depth_gradients;
+};
+
+}  // namespace sparse3d
