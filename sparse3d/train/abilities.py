@@ -1,0 +1,41 @@
+"""What a Task may offer beyond the Task protocol; trainers ask by ``isinstance``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from sparse3d.scene.scene import Split
+from sparse3d.train.task import Evaluation
+
+__all__ = ["Exports", "Movable", "Splits"]
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """A task that leaves files for other programs after training."""
+
+    def export(self, folder: Path) -> None:
+        """Write results (a splat, renders) into the run folder."""
+        ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A task that can train on another device than the CPU."""
+
+    def to(self, device: torch.device) -> object:
+        """Move parameters (by ``.data``) and data; called once, before the optimizers are made."""
+        ...
+
+
+@runtime_checkable
+class Splits(Protocol):
+    """A task whose data set has several evaluation splits."""
+
+    def evaluate_split(
+        self, split: Split, on_progress: Callable[[int, int], None] | None = None
+    ) -> Evaluation:
+        """As ``evaluate``, on another split than the usual one."""
+        ...
