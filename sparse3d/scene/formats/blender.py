@@ -2,7 +2,8 @@
 
 One horizontal field of view (``camera_angle_x``) for all images, principal point in the middle,
 ``file_path`` without suffix, poses with OpenGL camera axes; intrinsics in nerfstudio's names are
-understood as well. Further keys (``rotation``) and images (depth, normals) are left aside. Frames come in the order of the files: train, val, test.
+understood as well. Further keys (``rotation``) and images (depth, normals) are left aside. Frames
+come in the order of the files: train, val, test.
 """
 
 from pathlib import Path
