@@ -31,7 +31,7 @@ lint: install ## format, lint, types, layers; changes nothing
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: install ## format the code and repair what can be repaired
 	$(BIN)/ruff format
