@@ -56,6 +56,7 @@ def knn(
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
+    points, queries = points.detach(), None if queries is None else queries.detach()
     _check_coordinates("points", points)
     if queries is not None:
         _check_coordinates("queries", queries)
@@ -70,7 +71,7 @@ def knn(
     found = min(k, len(points) - (queries is None))
     if rows and found > 0:
         module = _BACKENDS[_choose(backend, points)]
-        distances[:, :found], indices[:, :found] = module.knn(points.detach(), found, queries)
+        distances[:, :found], indices[:, :found] = module.knn(points, found, queries)
     return Neighbours(distances, indices)
 
 

@@ -15,7 +15,7 @@ def knn(
     """Squared distances and indices; ``k`` is at most the number of candidates."""
     if points.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"backend 'native' takes float32 or float64 points, got {points.dtype}")
-    sources = points if queries is None else queries.detach().contiguous()
+    sources = points if queries is None else queries.contiguous()
     distances = points.new_empty(len(sources), k)
     indices = torch.empty(len(sources), k, dtype=torch.int64)
     native_module().knn(

@@ -1,4 +1,4 @@
-"""Nearest neighbours by sorting all distances of a query, in float64."""
+"""Nearest neighbours by sorting all distances of a query."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,13 +12,10 @@ def knn(
 ) -> tuple[Float[Tensor, "m k"], Int64[Tensor, "m k"]]:
     """Squared distances and indices; ``k`` is at most the number of candidates."""
     rows = []
-    for i, query in enumerate((points if queries is None else queries).tolist()):
-        others = [j for j in range(len(points)) if queries is not None or j != i]
-        rows.append(sorted((_squared(query, points[j].tolist()), j) for j in others)[:k])
+    for i, query in enumerate(points if queries is None else queries):
+        x, y, z = ((points - query) ** 2).unbind(1)  # rounded in the dtype of the points
+        everyone = zip((x + y + z).tolist(), range(len(points)), strict=True)
+        rows.append(sorted(pair for pair in everyone if queries is not None or pair[1] != i)[:k])
     distances = [[distance for distance, _ in row] for row in rows]
     indices = [[j for _, j in row] for row in rows]
     return points.new_tensor(distances), torch.tensor(indices)
-
-
-def _squared(a: list[float], b: list[float]) -> float:
-    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
