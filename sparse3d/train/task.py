@@ -13,7 +13,7 @@ so that the same seed gives the same losses in both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ __all__ = ["Evaluation", "LossTerm", "ParameterGroup", "Task", "step_generator",
 BatchT = TypeVar("BatchT")
 
 
+@runtime_checkable
 class Evaluation(Protocol):
     """Result of :meth:`Task.evaluate`."""
 
@@ -38,6 +39,7 @@ class Evaluation(Protocol):
         ...
 
 
+@runtime_checkable
 class Task(Protocol[BatchT]):
     """A method on its data, ready to be trained. Batches are the task's own type."""
 
