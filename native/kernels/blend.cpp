@@ -6,7 +6,7 @@ namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
 constexpr float kMaxAlpha = 0.999f;
-constexpr float kMinAlpha = 1.0f / 255.0f;
+constexpr float kMinPower = -7.994353436858858f;  // log2(1/255): less is not drawn
 constexpr float kOpaque = 1e-4f;  // a pixel ends before its transmittance falls to this
 constexpr int kCheckEvery = 32;   // entries between two looks for finished rows
 
@@ -73,21 +73,21 @@ inline void blend_row(const Splat& splat, const Local& l, const RowTerms& row, s
 #pragma omp simd
   for (int i = 0; i < kTile; ++i) {
     const float u = l.a * (static_cast<float>(i) + 0.5f + row.shift);
-    const float unclamped = exp2_fast(madd(-u, u, row.power));
+    const float power = madd(-u, u, row.power);
+    const float exact = exp2_fast(power);
+    const float unclamped = power < kMinPower ? 0.0f : exact;
     const float alpha = unclamped < kMaxAlpha ? unclamped : kMaxAlpha;
     const float before = t[i];
-    const float after = madd(-alpha, before, before);
-    const bool hit = alpha >= kMinAlpha;
-    const bool drawn = hit & (after > kOpaque);
-    const float ended = hit & (before > 0.0f) ? -before : before;
-    const float weight = drawn ? alpha * before : 0.0f;
-    t[i] = drawn ? after : ended;
+    const float covered = alpha * before;
+    const float after = before - covered;
+    const float weight = after > kOpaque ? covered : 0.0f;  // an ended pixel has after <= 0
+    t[i] = after > kOpaque ? after : -__builtin_fabsf(before);
     r[i] = madd(weight, splat.color[0], r[i]);
     g[i] = madd(weight, splat.color[1], g[i]);
     b[i] = madd(weight, splat.color[2], b[i]);
     alphas[i] += weight;
     depths[i] = madd(weight, splat.depth, depths[i]);
-    last[i] = drawn ? index : last[i];
+    last[i] = weight > 0.0f ? index : last[i];
   }
 }
 
@@ -208,20 +208,22 @@ inline void blend_row_backward(const Splat& splat, const Local& l, const RowTerm
 #pragma omp simd
   for (int i = 0; i < kTile; ++i) {
     const float u = l.a * (static_cast<float>(i) + 0.5f + row.shift);
-    const float unclamped = exp2_fast(madd(-u, u, row.power));
+    const float power = madd(-u, u, row.power);
+    const float exact = exp2_fast(power);
+    const float reached = power < kMinPower ? 0.0f : exact;
+    const float unclamped = index > last[i] ? 0.0f : reached;
     const float alpha = unclamped < kMaxAlpha ? unclamped : kMaxAlpha;
-    const bool drawn = (alpha >= kMinAlpha) & (index <= last[i]);
     const float inverse = 1.0f / (1.0f - alpha);
     const float before = t[i] * inverse;
-    const float weight = drawn ? alpha * before : 0.0f;
+    const float weight = alpha * before;
     float value = madd(splat.color[0], r[i], a[i]);
     value = madd(splat.color[1], g[i], value);
     value = madd(splat.color[2], b[i], value);
     value = madd(splat.depth, d[i], value);
     const float slope = madd(before, value, -behind[i] * inverse);  // dL/dalpha
-    const float ga = drawn & (unclamped <= kMaxAlpha) ? alpha * slope : 0.0f;
+    const float ga = unclamped > kMaxAlpha ? 0.0f : alpha * slope;
     behind[i] = madd(weight, value, behind[i]);
-    t[i] = drawn ? before : t[i];
+    t[i] = before;
     const float gu = ga * u;
     const float gv = ga * row.v;
     sums.g[i] += ga;
@@ -237,13 +239,16 @@ inline void blend_row_backward(const Splat& splat, const Local& l, const RowTerm
   }
 }
 
-inline float total(float* row) {
-  for (int half = kTile / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) row[i] += row[i + half];
-  return row[0];
+inline float total(const float* __restrict__ row) {
+  float eight[8], four[4];
+#pragma omp simd
+  for (int i = 0; i < 8; ++i) eight[i] = row[i] + row[i + 8];
+#pragma omp simd
+  for (int i = 0; i < 4; ++i) four[i] = eight[i] + eight[i + 4];
+  return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-inline void reduce(Sums& sums, SplatGradient& out) {
+inline void reduce(const Sums& sums, SplatGradient& out) {
   out.g = total(sums.g);
   out.gu = total(sums.gu);
   out.gv = total(sums.gv);
