@@ -157,14 +157,19 @@ def read_boxes(path: Path, count: int) -> Boxes3D:
     image = None
     if set(_IMAGE) <= set(tensors):
         image = ImageBoxes(**{name: tensors[column] for column, name in _IMAGE.items()})
-    optional = {name: tensors.get(column) for column, name in _OPTIONAL.items()}
-    shapes = {"center": (3,), "size": (3,), "yaw": ()}
-    required = {
-        name: _required(path, tensors[column], column, shapes[column])
-        for column, name in _BOXES.items()
-    }
+    shapes = {"center": (3,), "size": (3,), "yaw": (), "score": (), "velocity": (2,)}
+    for column, shape in shapes.items():
+        _check_shape(path, tensors.get(column), column, shape)
     try:
-        return Boxes3D(names=tuple(rows["name"].tolist()), image=image, **required, **optional)
+        return Boxes3D(
+            tensors["center"],
+            tensors["size"],
+            tensors["yaw"],
+            tuple(rows["name"].tolist()),
+            tensors.get("score"),
+            tensors.get("velocity"),
+            image,
+        )
     except ValueError as error:
         raise DataError(path, str(error)) from None
 

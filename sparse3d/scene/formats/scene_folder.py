@@ -130,7 +130,7 @@ def _saved_camera(root: Path, place: str, number: int, camera: Camera) -> dict[s
                     source, f"{kind} of camera {camera.name} expected, but there is no such file"
                 )
             link_or_copy(source, root / entry[kind])
-    return entry | {"depth_scale": camera.depth_scale}
+    return entry | ({} if camera.depth_scale is None else {"depth_scale": camera.depth_scale})
 
 
 def _placed(folder: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -162,13 +162,16 @@ def _camera(root: Path, fields: Fields) -> Camera:
     name = _text(fields, "name")
     named = Fields(fields.source, fields.values, f"camera {name}")
     files = {kind: named.text(kind) for kind in _FILES}
-    paths = {f"{k}_path": f and _inside(root, f, named) for k, f in files.items()}
-    scale = named.number("depth_scale")
-    scale = 1e-3 if scale is None else scale
+    paths = {kind: None if f is None else _inside(root, f, named) for kind, f in files.items()}
     try:
-        pose = _pose(named, "world_from_camera")
         return Camera(
-            name, _intrinsics(named), pose, **paths, depth_scale=1e-3 if scale is None else scale
+            name,
+            _intrinsics(named),
+            _pose(named, "world_from_camera"),
+            paths["image"],
+            paths["mask"],
+            paths["depth"],
+            named.number("depth_scale"),
         )
     except ValueError as error:
         raise named.error(str(error)) from None
