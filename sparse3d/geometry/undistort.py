@@ -58,10 +58,11 @@ def _project(intrinsics: Intrinsics, pixels: Float64[Tensor, "*n 2"]) -> Float64
 
 def _valid(intrinsics: Intrinsics, pixels: Float64[Tensor, "*n 2"]) -> Bool[Tensor, "*n"]:
     """Whether a position maps inside the centres of the outermost pixels, without a fold."""
-    step = 0.5 * pixels.new_tensor([[1.0, 0.0], [0.0, 1.0]])
-    du, dv = (_project(intrinsics, pixels + s) - _project(intrinsics, pixels - s) for s in step)
+    x, y = 0.5 * torch.eye(2, dtype=torch.float64)
+    around = torch.stack([pixels, pixels + x, pixels - x, pixels + y, pixels - y])
+    mapped, right, left, below, above = _project(intrinsics, around)
+    du, dv = right - left, below - above
     unfolded = du[..., 0] * dv[..., 1] - du[..., 1] * dv[..., 0] > 0
-    mapped = _project(intrinsics, pixels)
     last = pixels.new_tensor([intrinsics.width, intrinsics.height]) - 0.5
     return unfolded & ((mapped >= 0.5) & (mapped <= last)).all(-1)
 
@@ -127,7 +128,9 @@ def _moved(rectangle: Rectangle, side: int, pixels: int) -> Rectangle:
 def _shrunk(intrinsics: Intrinsics, rectangle: Rectangle) -> Rectangle:
     """Sides moved inwards, the worst first, until all border pixels are valid."""
     while rectangle[2] > rectangle[0] and rectangle[3] > rectangle[1]:
-        invalid = [int((~_valid(intrinsics, side)).sum()) for side in _border(rectangle)]
+        sides = _border(rectangle)
+        valid = _valid(intrinsics, torch.cat(sides)).split([len(side) for side in sides])
+        invalid = [int((~side).sum()) for side in valid]
         if not any(invalid):
             return rectangle
         rectangle = _moved(rectangle, invalid.index(max(invalid)), -1)
@@ -143,7 +146,7 @@ def _grown(intrinsics: Intrinsics, rectangle: Rectangle) -> Rectangle:
         for side in range(4):
             wider = _moved(grown, side, step)
             fits = wider[2] - wider[0] <= limit[0] and wider[3] - wider[1] <= limit[1]
-            if fits and all(bool(_valid(intrinsics, s).all()) for s in _border(wider)):
+            if fits and bool(_valid(intrinsics, torch.cat(_border(wider))).all()):
                 grown = wider
         step = step if grown != rectangle else step // 2
         rectangle = grown
