@@ -47,8 +47,12 @@ class SplatParameters:
     def assign(self, gaussians: Gaussians) -> None:
         """Take over other Gaussians; gradients of the old ones are dropped."""
         for name, value in _columns(gaussians).items():
-            self._parameters[name].data = value.clone()
-            self._parameters[name].grad = None
+            parameter = self._parameters[name]
+            parameter.grad = None
+            # A graph that is still alive holds the node that accumulates this parameter's gradient
+            # and remembers the old shape; only a change of dtype makes torch forget that node.
+            parameter.data = value.new_empty(0, dtype=torch.float64)
+            parameter.data = value.clone()
 
     def regrow(
         self,

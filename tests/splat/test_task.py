@@ -1,6 +1,7 @@
 """The splat method as a Task, on photos that Gaussians can explain."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def train(
             optimizers[group.name].step()
             optimizers[group.name].zero_grad()
         task.after_step(step, optimizers)
-        losses.append(float(term.value))
+        losses.append(term.value.item())
     return losses
 
 
@@ -72,11 +73,10 @@ def test_a_state_taken_over_continues_as_if_nothing_had_happened(tiny_scene: Sce
     optimizers = optimizers_of(task.parameter_groups())
     train(task, 0, 100, optimizers)
     other = SplatTask.from_scene(tiny_scene, CONFIG)
-    state = task.state_dict()
-    other.load_state_dict({k: v.clone() if torch.is_tensor(v) else v for k, v in state.items()})
+    other.load_state_dict(deepcopy(task.state_dict()))
     others = optimizers_of(other.parameter_groups())
     for name, optimizer in optimizers.items():
-        others[name].load_state_dict(optimizer.state_dict())
+        others[name].load_state_dict(deepcopy(optimizer.state_dict()))
     assert train(task, 100, 140, optimizers) == train(other, 100, 140, others)
 
 
@@ -123,7 +123,8 @@ def test_sizes_and_background_follow_the_configuration(tiny_scene: Scene) -> Non
 
 def test_a_missing_photo_is_named(tiny_scene: Scene) -> None:
     camera = replace(tiny_scene.frames[1].cameras[0], image_path=Path("nowhere.png"))
-    frames = (replace(tiny_scene.frames[1], cameras=(camera,)), *tiny_scene.frames[2:])
+    broken = replace(tiny_scene.frames[1], cameras=(camera,))
+    frames = (tiny_scene.frames[0], broken, *tiny_scene.frames[2:])
     with pytest.raises(DataError, match=r"nowhere\.png"):
         SplatTask.from_scene(replace(tiny_scene, frames=frames), CONFIG)
 
