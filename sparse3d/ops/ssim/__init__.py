@@ -50,7 +50,7 @@ def ssim(
     module = _BACKENDS[_choose(backend, image)]
     flat = (-1, *image.shape[-3:])
     value = module.ssim(image.reshape(flat), target.reshape(flat))
-    _check_finite(value, image, target)
+    _check_finite(value, None, image=image, target=target)
     return value.reshape(image.shape[:-3])
 
 
@@ -89,7 +89,7 @@ def photometric_loss(
         raise ValueError(f"ssim_weight must lie in [0, 1], got {ssim_weight}")
     module = _BACKENDS[_choose(backend, image)]
     value = module.photometric_loss(image, target.detach(), mask, ssim_weight)
-    _check_finite(value, image, target)
+    _check_finite(value, mask, image=image, target=target)
     return value
 
 
@@ -109,11 +109,11 @@ def _check_shapes(image: Tensor, target: Tensor) -> None:
         raise ValueError(f"an image needs pixels and channels, got shape {tuple(image.shape)}")
 
 
-def _check_finite(value: Tensor, image: Tensor, target: Tensor) -> None:
+def _check_finite(value: Tensor, mask: Tensor | None, **images: Tensor) -> None:
     """Judge by the result, which any non-finite value spoils: no further pass over the images."""
     if bool(torch.isfinite(value).all()):
         return
-    wrong = "image" if not bool(torch.isfinite(image).all()) else "target"
-    culprit = image if wrong == "image" else target
-    count = int((~torch.isfinite(culprit)).sum())
-    raise ValueError(f"{wrong} must hold finite values in [0, 1], {count} are not finite")
+    used = {name: x if mask is None else x[mask] for name, x in images.items()}
+    wrong = [name for name, x in used.items() if not bool(torch.isfinite(x).all())]
+    names = " and ".join(wrong or images)
+    raise ValueError(f"{names} must hold finite values in [0, 1]")
