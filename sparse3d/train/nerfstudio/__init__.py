@@ -1,0 +1,1 @@
+"""The nerfstudio adapter: the same Tasks under ``ns-train`` and its sister commands."""
