@@ -1,4 +1,4 @@
-"""Reconstruct a scene from a few posed photos as a Gaussian splat."""
+"""Make a Gaussian splat of a few posed photos."""
 
 import shlex
 import sys

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +105,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise DataError(path, "a checkpoint was expected, there is no such file")
+    if not zipfile.is_zipfile(path):
+        raise DataError(path, "a checkpoint was expected; truncated or another file")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
-        raise DataError(path, "a checkpoint was expected; truncated or another file") from error
+        raise DataError(path, "a checkpoint was expected; damaged or another file") from error
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise DataError(path, f"not a file of the format {_FORMAT!r}")
     return Checkpoint(**{**content, "environment": Environment(**content["environment"])})
@@ -143,6 +146,6 @@ def _plain(value: object, name: str) -> Any:
         return {key: _plain(inner, f"{name}.{key}") for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(inner, f"{name}[{i}]") for i, inner in enumerate(value))
-    if value is None or type(value) in (bool, int, float, str, bytes):
+    if value is None or type(value) in (bool, int, float, str, bytes, torch.dtype):
         return value
     raise TypeError(f"{name} is of {type(value)}, which a checkpoint cannot hold")
