@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 import torch
@@ -95,6 +96,7 @@ class Outcome:
 
     render: Render
     gradients: list[Tensor]
+    loss: float
 
 
 def run(
@@ -102,7 +104,8 @@ def run(
     cameras: Views,
     backend: Backend,
     dtype: torch.dtype,
-    **options: float,
+    sh_degree: int | None = None,
+    near: float = 0.01,
 ) -> Outcome:
     """Draw over a coloured background and go back with a random cotangent."""
     rng = torch.Generator().manual_seed(11)
@@ -129,13 +132,16 @@ def run(
         poses,
         background=leaves[6],
         mean_gradients=leaves[7],
+        sh_degree=sh_degree,
+        near=near,
         backend=backend,
-        **options,
     )
     images = (render.colors, render.alphas, render.depths)
     total = torch.stack([(i * c).sum() for i, c in zip(images, cotangents, strict=True)]).sum()
     total.backward()
-    return Outcome(render, [torch.zeros_like(x) if x.grad is None else x.grad for x in leaves])
+    return Outcome(
+        render, [torch.zeros_like(x) if x.grad is None else x.grad for x in leaves], total.item()
+    )
 
 
 def assert_close(actual: Outcome, expected: Outcome) -> None:
@@ -155,14 +161,25 @@ def assert_same_bits(actual: Outcome, expected: Outcome) -> None:
         assert torch.equal(a, e)
 
 
+@cache
+def truth(count: int, seed: int, degree: int) -> Outcome:
+    """Brute force on a cloud, in double precision."""
+    return run(cloud(count, seed, degree), views(), "reference", torch.float64)
+
+
+@cache
+def truth_of_nasty(kind: str) -> Outcome:
+    return run(nasty(kind), views(), "reference", torch.float64)
+
+
 @pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize(("count", "degree", "seed"), [(60, 3, 0), (150, 2, 1), (40, 0, 2)])
+@pytest.mark.parametrize(("count", "degree", "seed"), [(50, 3, 0), (30, 2, 1), (20, 0, 2)])
 def test_random_clouds_equal_brute_force(
     backend: Backend, count: int, degree: int, seed: int
 ) -> None:
-    scene, cameras = cloud(count, seed, degree), views(2)
-    expected = run(scene, cameras, "reference", torch.float64)
-    assert expected.render.alphas.mean() > 0.2
+    scene, cameras = cloud(count, seed, degree), views()
+    expected = truth(count, seed, degree)
+    assert expected.render.alphas.mean() > 0.1
     assert_close(run(scene, cameras, backend, torch.float32), expected)
 
 
@@ -170,7 +187,7 @@ def test_random_clouds_equal_brute_force(
 @pytest.mark.parametrize("kind", KINDS)
 def test_nasty_gaussians_equal_brute_force(backend: Backend, kind: str) -> None:
     scene, cameras = nasty(kind), views()
-    expected = run(scene, cameras, "reference", torch.float64)
+    expected = truth_of_nasty(kind)
     assert kind == "sub-pixel" or expected.render.alphas.max() > 0
     assert_close(run(scene, cameras, backend, torch.float32), expected)
 
@@ -178,13 +195,13 @@ def test_nasty_gaussians_equal_brute_force(backend: Backend, kind: str) -> None:
 @pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_equals_brute_force(isa: str, restored: None) -> None:
     native_module().set_isa(isa)
-    scene, cameras = cloud(60), views(2)
-    expected = run(scene, cameras, "reference", torch.float64)
+    scene, cameras = cloud(50), views()
+    expected = truth(50, 0, 3)
     assert_close(run(scene, cameras, "native", torch.float32), expected)
 
 
 def test_torch_in_double_precision_equals_brute_force_exactly() -> None:
-    scene, cameras = cloud(60), views(3)
+    scene, cameras = cloud(20, seed=1), views(3)
     expected = run(scene, cameras, "reference", torch.float64)
     actual = run(scene, cameras, "torch", torch.float64)
     for a, e in zip(actual.gradients, expected.gradients, strict=True):
@@ -217,19 +234,25 @@ def test_gradients_equal_finite_differences(backend: Backend) -> None:
         torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64),
     ]
     assert torch.autograd.gradcheck(
-        draw, [leaf.clone().requires_grad_() for leaf in leaves], eps=1e-7, atol=1e-4
+        draw, [leaf.clone().requires_grad_() for leaf in leaves], eps=1e-7, fast_mode=True
     )
 
 
 @pytest.mark.parametrize("backend", FAST)
-def test_mean_gradient_is_the_gradient_of_shifting_the_projection(backend: Backend) -> None:
-    """Moving the principal point moves every projected centre, and the clamp of its Jacobian."""
-    scene, cameras = cloud(8, seed=4, degree=0), views(1)
+def test_mean_gradient_is_what_a_shift_of_the_picture_costs(backend: Backend) -> None:
+    """Moving the principal point moves every projected centre alike, and nothing else."""
+    scene, cameras = cloud(8, 4, 0), views()
     outcome = run(scene, cameras, backend, torch.float32)
-    expected = run(scene, cameras, "reference", torch.float64)
-    torch.testing.assert_close(
-        outcome.gradients[7].double(), expected.gradients[7], rtol=1e-4, atol=1e-4
-    )
+    step = 1e-4
+    losses = []
+    for sign in (1, -1):
+        matrices = cameras.matrices.clone()
+        matrices[:, :2, 2] += sign * step * torch.tensor([1.0, 2.0])
+        moved = Views(cameras.world_from_camera, matrices, cameras.width, cameras.height)
+        losses.append(run(scene, moved, "torch", torch.float64).loss)
+    slope = (losses[0] - losses[1]) / (2 * step)
+    found = outcome.gradients[7].sum((0, 1)) @ torch.tensor([1.0, 2.0])
+    assert float(found) == pytest.approx(slope, rel=1e-3)
     hidden = outcome.render.radii == 0
     assert hidden.any()
     assert not outcome.gradients[7][hidden].any()
@@ -334,20 +357,21 @@ def test_without_views_there_are_no_pictures(backend: Backend) -> None:
 @pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 16), (16, 17)])
 def test_any_image_size_will_do(backend: Backend, size: tuple[int, int]) -> None:
-    scene, cameras = cloud(40, degree=1), views(1, size)
+    scene, cameras = cloud(20, degree=1), views(1, size)
     expected = run(scene, cameras, "reference", torch.float64)
     assert_close(run(scene, cameras, backend, torch.float32), expected)
 
 
 @pytest.mark.parametrize("backend", FAST)
 def test_near_hides_what_is_too_close(backend: Backend) -> None:
-    scene, cameras = cloud(40, degree=0), views(1)
-    expected = run(scene, cameras, "reference", torch.float64, near=5.0)
-    actual = run(scene, cameras, backend, torch.float32, near=5.0)
-    assert (expected.render.radii == 0).sum() > (
-        run(scene, cameras, "reference", torch.float64).render.radii == 0
-    ).sum()
-    assert_close(actual, expected)
+    scene, cameras = cloud(20, seed=1, degree=0), views()
+    pose = cameras.world_from_camera[0]
+    depths = (scene.means - pose[:3, 3]) @ pose[:3, 2]
+    near = float(depths[run(scene, cameras, backend, torch.float32).render.radii[0] > 0].median())
+    outcome = run(scene, cameras, backend, torch.float32, near=near + 1e-4)
+    beyond = run(scene.select(depths > near + 1e-4), cameras, backend, torch.float32)
+    assert torch.equal(outcome.render.colors, beyond.render.colors)
+    assert not outcome.render.radii[0, depths <= near + 1e-4].any()
 
 
 @pytest.mark.parametrize("backend", FAST)

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from sparse3d.ops.rasterize._projection import Splats, project
+from sparse3d.ops.rasterize._recompute import recomputed
 
 __all__ = ["rasterize"]
 
@@ -91,7 +92,8 @@ def _blend(splats: Splats, lists: _Lists, size: tuple[int, int]) -> Float[Tensor
     canvas = packed.new_zeros(columns * lines, _TILE * _TILE, 6)
     canvas[..., 5] = 1
     for tiles, rows, valid in _batches(lists):
-        drawn = checkpoint(_blend_tiles, packed, rows, valid, tiles, columns, use_reentrant=False)
+        corners = torch.stack([tiles % columns, tiles // columns], -1) * _TILE
+        (drawn,) = recomputed(partial(_blend_tiles, rows, valid, corners), packed)
         canvas = canvas.index_copy(0, tiles, drawn)
     picture = canvas.reshape(lines, columns, _TILE, _TILE, 6).transpose(1, 2)
     return picture.reshape(lines * _TILE, columns * _TILE, 6)[: size[1], : size[0]]
@@ -114,48 +116,40 @@ def _batches(
 
 
 def _blend_tiles(
-    packed: Float[Tensor, "n 10"],
     rows: Int[Tensor, "b l"],
     valid: Bool[Tensor, "b l"],
-    tiles: Int[Tensor, " b"],
-    columns: int,
-) -> Float[Tensor, "b s 6"]:
-    corner = torch.stack([tiles % columns, tiles // columns], -1) * _TILE
+    corners: Int[Tensor, "b 2"],
+    packed: Float[Tensor, "n 10"],
+) -> tuple[Float[Tensor, "b s 6"]]:
     lane = torch.arange(_TILE * _TILE, device=rows.device)
-    pixels = corner[:, None] + torch.stack([lane % _TILE, lane // _TILE], -1)
+    pixels = corners[:, None] + torch.stack([lane % _TILE, lane // _TILE], -1) + 0.5
+    pixels = pixels.to(packed.dtype)
     state = packed.new_zeros(*pixels.shape[:2], 6)
     state[..., 5] = 1
     alive = torch.ones(pixels.shape[:2], dtype=torch.bool, device=rows.device)
-    step = max(1, _BUDGET // (len(tiles) * _TILE * _TILE))
-    for start in range(0, rows.shape[1], step):
-        here = packed[rows[:, start : start + step]]
-        mask = valid[:, start : start + step]
-        state, alive = checkpoint(
-            _blend_step, here, mask, pixels + 0.5, state, alive, use_reentrant=False
-        )
-    return state
+    step = max(1, _BUDGET // (len(rows) * _TILE * _TILE))
+    for part, mask in zip(rows.split(step, dim=1), valid.split(step, dim=1), strict=True):
+        state, alive = recomputed(partial(_blend_step, mask, pixels), packed[part], state, alive)
+    return (state,)
 
 
 def _blend_step(
-    here: Float[Tensor, "b l 10"],
     valid: Bool[Tensor, "b l"],
     pixels: Float[Tensor, "b s 2"],
+    here: Float[Tensor, "b l 10"],
     state: Float[Tensor, "b s 6"],
     alive: Bool[Tensor, "b s"],
 ) -> tuple[Float[Tensor, "b s 6"], Bool[Tensor, "b s"]]:
-    alpha = _alphas(here[:, None], pixels[:, :, None].to(here.dtype))  # b s l
+    alpha = _alphas(here[:, None], pixels[:, :, None])  # b s l
     hit = valid[:, None] & (alpha >= 1 / 255) & alive[..., None]
-    through = torch.where(hit, 1 - alpha, 1)
-    left = state[..., 5:] * through.cumprod(-1)
+    left = state[..., 5:] * torch.where(hit, 1 - alpha, 1).cumprod(-1)
     drawn = hit & (left > 1e-4)
-    ended = (hit & ~drawn).any(-1)
-    through = torch.where(drawn, through, 1)
-    after = state[..., 5:] * through.cumprod(-1)
+    after = state[..., 5:] * torch.where(drawn, 1 - alpha, 1).cumprod(-1)
     before = torch.cat([state[..., 5:], after[..., :-1]], -1)
     weights = torch.where(drawn, alpha * before, 0)
     values = torch.cat([here[..., 6:9], torch.ones_like(here[..., :1]), here[..., 9:]], -1)
     sums = state[..., :5] + weights @ values
-    return torch.cat([sums, after[..., -1:]], -1), alive & ~ended
+    return torch.cat([sums, after[..., -1:]], -1), alive & ~(hit & ~drawn).any(-1)
 
 
 def _alphas(
