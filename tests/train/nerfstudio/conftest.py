@@ -17,7 +17,22 @@ from sparse3d.scene.images import write_rgb
 if TYPE_CHECKING:
     from sparse3d.train.nerfstudio.trainer import TaskTrainer, TaskTrainerConfig
 
+_WARNINGS_OF_NERFSTUDIO = (
+    "ignore:`torch.cuda.amp.GradScaler:FutureWarning",
+    "ignore:Using a non-tuple sequence for multidimensional indexing:UserWarning",
+    "ignore:To copy construct from a tensor:UserWarning",
+    "ignore:unclosed file .*images:ResourceWarning",
+)
+
 LENS = Intrinsics(40, 28, 36.0, 35.0, 20.5, 13.5)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the adapter run through nerfstudio's own code, whose warnings are not ours."""
+    for item in items:
+        if item.get_closest_marker("nerfstudio") is not None:
+            for ignored in _WARNINGS_OF_NERFSTUDIO:
+                item.add_marker(pytest.mark.filterwarnings(ignored))
 
 
 @pytest.fixture(scope="session")

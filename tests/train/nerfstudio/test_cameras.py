@@ -17,7 +17,7 @@ pytestmark = pytest.mark.nerfstudio
 
 PINHOLE = Intrinsics(32, 24, 30.0, 28.0, 17.5, 11.0)
 OPENCV = Intrinsics(32, 24, 30.0, 28.0, 17.5, 11.0, "opencv", (0.08, -0.03, 0.01, -0.02, 0.005))
-FISHEYE = Intrinsics(32, 24, 20.0, 21.0, 15.5, 12.5, "fisheye", (0.05, -0.02, 0.004, -0.001))
+FISHEYE = Intrinsics(32, 24, 20.0, 21.0, 15.2, 12.6, "fisheye", (0.05, -0.02, 0.004, -0.001))
 
 
 def _poses(count: int) -> torch.Tensor:
@@ -54,7 +54,7 @@ def test_viewer_metadata_does_not_disturb() -> None:
 
 
 def test_other_lenses_are_refused() -> None:
-    rational = Intrinsics(8, 8, 5.0, 5.0, 4.0, 4.0, "opencv", (0.1, 0, 0, 0, 0, 0.2))
+    rational = Intrinsics(8, 8, 5.0, 5.0, 4.0, 4.0, "opencv", (0.1, 0.0, 0.0, 0.0, 0.0, 0.2))
     with pytest.raises(ConfigError, match="rational"):
         nerfstudio_cameras([rational], _poses(1))
     around = Cameras(
