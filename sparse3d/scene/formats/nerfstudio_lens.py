@@ -75,9 +75,14 @@ def model_of(lenses: Iterable[Intrinsics]) -> str | None:
     return "OPENCV" if "opencv" in kinds else "PINHOLE"
 
 
-def values_of(lens: Intrinsics) -> Mapping[str, float] | None:
+def values_of(lens: Intrinsics) -> Mapping[str, int | float] | None:
     """Entries for one lens; None for a rational lens (k4 k5 k6), for which there are no names."""
-    values = {"w": lens.width, "h": lens.height, "fl_x": lens.fx, "fl_y": lens.fy}
+    values: dict[str, int | float] = {
+        "w": lens.width,
+        "h": lens.height,
+        "fl_x": lens.fx,
+        "fl_y": lens.fy,
+    }
     values |= {"cx": lens.cx, "cy": lens.cy}
     if lens.lens == "fisheye":
         return values | dict(zip(("k1", "k2", "k3", "k4"), lens.distortion, strict=True))

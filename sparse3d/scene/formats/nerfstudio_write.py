@@ -65,7 +65,7 @@ def _intrinsics(
     return {"camera_model": model} | shared, own
 
 
-def _lens_values(path: Path, camera: Camera) -> Mapping[str, float]:
+def _lens_values(path: Path, camera: Camera) -> Mapping[str, int | float]:
     values = values_of(camera.intrinsics)
     if values is None:
         raise DataError(
@@ -76,7 +76,7 @@ def _lens_values(path: Path, camera: Camera) -> Mapping[str, float]:
     return values
 
 
-def _all_same(values: Sequence[Mapping[str, float]], group: Sequence[str]) -> bool:
+def _all_same(values: Sequence[Mapping[str, int | float]], group: Sequence[str]) -> bool:
     return len({tuple(entry.get(key) for key in group) for entry in values}) == 1
 
 
