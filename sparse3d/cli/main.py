@@ -48,13 +48,6 @@ COMMANDS = (
     ),
     Command("render", "Render a splat from the cameras of a scene.", "render"),
     Command("export", "Export the result of a run for other programs.", "export"),
-    Command("train", "Train a method on a scene or data set.", "train"),
-    Command("eval", "Evaluate a trained run with the metrics of its data set.", "eval"),
-    Command(
-        "reconstruct",
-        "Reconstruct a scene from a few posed photos as a Gaussian splat.",
-        "reconstruct",
-    ),
 )
 
 

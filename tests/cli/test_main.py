@@ -28,6 +28,14 @@ def broken_command(monkeypatch: pytest.MonkeyPatch):
     return arrange
 
 
+def exit_code(*words: str) -> int | str | None:
+    """The exit code of ``sparse3d WORDS``, also where the parser ends the process."""
+    try:
+        return main(words)
+    except SystemExit as end:
+        return end.code
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_has_a_main_and_the_summary_of_its_docstring(command: Command) -> None:
     module = importlib.import_module(f"sparse3d.cli.{command.module}")
@@ -39,17 +47,21 @@ def test_every_command_has_a_main_and_the_summary_of_its_docstring(command: Comm
 def test_every_command_explains_itself(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main([command.name, "--help"])
-    assert exit_.value.code == 0
+    assert exit_code(command.name, "--help") == 0
     assert f"usage: sparse3d {command.name}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_unknown_option_is_a_usage_error(command: Command) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main([command.name, "--no-such-option"])
-    assert exit_.value.code == 2
+def test_unknown_option_is_a_usage_error(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(command.name, "--no-such-option") == 2
+    assert capsys.readouterr().err
+
+
+def test_no_command_is_listed_twice() -> None:
+    names = [command.name for command in COMMANDS]
+    assert len(set(names)) == len(names)
 
 
 def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
