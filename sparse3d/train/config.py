@@ -50,7 +50,7 @@ def dump_config(config: object) -> str:
     first: 0.001
     steps: [1, 2]
     """
-    return yaml.dump(to_plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(to_plain(config), Dumper=_Dumper, sort_keys=False)
 
 
 def first_difference(first: str, second: str) -> tuple[str, Any, Any] | None:

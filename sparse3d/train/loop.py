@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import torch
 
@@ -35,6 +35,7 @@ class StepResult:
         return sum(self.terms.values())
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Someone who is told of every step: a progress bar, a log."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ __all__ = ["FabricProcesses", "Processes", "SingleProcess", "launch"]
 ResultT = TypeVar("ResultT")
 
 
+@runtime_checkable
 class Processes(Protocol):
     """The processes that train together, seen from one of them."""
 

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Protocol, TextIO
+from typing import Protocol, runtime_checkable
 
 from sparse3d.train.loop import StepResult
 
 __all__ = ["Progress", "TrainingProgress", "showing"]
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Shows how much of a number of items is done."""
 
@@ -37,23 +38,23 @@ class TrainingProgress:
 
 
 @contextmanager
-def showing(title: str, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Progress on a stream (stderr by default) while the block runs.
+def showing(title: str) -> Iterator[Progress]:
+    """Progress on stderr while the block runs.
+
+    A terminal gets a bar with rate and time left, anything else about 20 lines.
 
     Args:
         title: What is done, such as ``training``.
-        stream: A terminal gets a bar with rate and time left, anything else about 20 lines.
     """
-    output = sys.stderr if stream is None else stream
-    if not output.isatty():
-        yield _Lines(title, output)
+    if not sys.stderr.isatty():
+        yield _Lines(title)
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as RichProgress
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
-    with RichProgress(*columns, console=Console(file=output)) as bar:
+    with RichProgress(*columns, console=Console(stderr=True)) as bar:
         number = bar.add_task(title, total=None, state="")
         pace = _Pace()
 
@@ -76,16 +77,15 @@ class _Called:
 class _Lines:
     """One line at the first item, the last, and every twentieth part of the whole."""
 
-    def __init__(self, title: str, stream: TextIO) -> None:
+    def __init__(self, title: str) -> None:
         self._title = title
-        self._stream = stream
         self._pace = _Pace()
 
     def show(self, done: int, total: int, note: str = "") -> None:
         text = self._pace.text(done, total, note)
         if done in (1, total) or done % max(1, total // 20) == 0:
-            self._stream.write(f"{self._title} {text}\n")
-            self._stream.flush()
+            sys.stderr.write(f"{self._title} {text}\n")
+            sys.stderr.flush()
 
 
 class _Pace:

@@ -1,0 +1,74 @@
+"""Progress on a terminal and elsewhere, and the clock of the steps."""
+
+import io
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from sparse3d.train.loop import StepResult
+from sparse3d.train.progress import TrainingProgress, _Pace, showing
+from sparse3d.train.timing import StepClock, StepSeconds
+
+
+def ticks(*seconds: float) -> Iterator[float]:
+    yield from seconds
+
+
+def test_elsewhere_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    with showing("training") as progress:
+        watcher = TrainingProgress(progress, 100)
+        for step in range(100):
+            watcher.on_step(StepResult(step, {"a": 0.25, "b": 0.5}))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training 1/100  loss 0.7500"
+    assert len(lines) == 21
+    assert lines[-1].startswith("training 100/100  loss 0.7500  ")
+    assert lines[-1].endswith("0:00 left")
+
+
+def test_on_a_terminal_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        """Says that it is one."""
+
+        def isatty(self) -> bool:
+            """It is."""
+            return True
+
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "100")
+    with showing("training") as progress:
+        for done in range(1, 4):
+            progress.show(done, 3, "loss 0.5")
+    assert "3/3  loss 0.5" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "text"),
+    [
+        (0.25, 2, "2/10  4.0 it/s  0:02 left"),
+        (3.0, 2, "2/10  3.0 s/it  0:24 left"),
+        (1000.0, 2, "2/10  1000.0 s/it  2:13:20 left"),
+    ],
+)
+def test_rate_and_time_left(seconds: float, done: int, text: str) -> None:
+    clock = ticks(0.0, 50.0, 50.0 + seconds)
+    pace = _Pace(lambda: next(clock))
+    assert pace.text(1, 10, "") == "1/10"
+    assert pace.text(done, 10, "") == text
+
+
+def test_the_clock_gives_medians_of_parts() -> None:
+    marks = ticks(0, 1, 3, 6, 10, 15, 20, 22, 24, 26, 28, 130)
+    clock = StepClock(lambda: float(next(marks)))
+    assert clock.median() is None
+    totals = []
+    for _ in range(2):
+        clock.start()
+        for _ in range(5):
+            clock.lap()
+        totals.append(clock.stop())
+    assert totals == [15.0, 110.0]
+    assert clock.medians() == StepSeconds(1.5, 2.0, 2.5, 3.0, 53.5)
+    assert clock.median() == 62.5
