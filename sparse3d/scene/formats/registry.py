@@ -16,6 +16,7 @@ from sparse3d.scene.formats import (
     pcd,
     ply,
     pts,
+    scene_folder,
 )
 from sparse3d.scene.formats.format import Format
 from sparse3d.scene.scene import Scene
@@ -23,6 +24,7 @@ from sparse3d.scene.scene import Scene
 __all__ = ["FORMATS", "format_named", "open_scene", "recognise", "save_scene"]
 
 FORMATS: tuple[Format, ...] = (
+    scene_folder.FORMAT,
     blender.FORMAT,
     nerfstudio.FORMAT,
     colmap.FORMAT,
