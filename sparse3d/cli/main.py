@@ -41,11 +41,7 @@ COMMANDS = (
     Command("convert", "Convert a scene from one format to another.", "convert"),
     Command("train", "Train a method on a scene or data set.", "train"),
     Command("eval", "Evaluate a trained run with the metrics of its data set.", "eval"),
-    Command(
-        "reconstruct",
-        "Reconstruct a scene from a few posed photos as a Gaussian splat.",
-        "reconstruct",
-    ),
+    Command("reconstruct", "Make a Gaussian splat of a few posed photos.", "reconstruct"),
     Command("render", "Render a splat from the cameras of a scene.", "render"),
     Command("export", "Export the result of a run for other programs.", "export"),
 )
