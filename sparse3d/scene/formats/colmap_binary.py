@@ -95,13 +95,13 @@ def read_points(path: Path) -> PointCloud:
         DataError: If the file is cut short.
     """
     data = path.read_bytes()
-    at, rows = _COUNT.size, []
-    for _ in range(_checked_count(path, data, POINT.itemsize)):
-        row = data[at : at + POINT.itemsize]
+    at, rows, size = _COUNT.size, [], POINT.itemsize
+    for _ in range(_checked_count(path, data, size)):  # millions of times: nothing but this
+        row = data[at : at + size]
         rows.append(row)
-        at += POINT.itemsize + int.from_bytes(row[-8:], "little") * _TRACK_ENTRY_SIZE
-        if at > len(data):
-            raise _cut_short(path)
+        at += size + _TRACK_ENTRY_SIZE * int.from_bytes(row[-8:], "little")
+    if at > len(data):
+        raise _cut_short(path)
     table = np.frombuffer(b"".join(rows), POINT)
     return cloud_from_colmap(table["xyz"], table["rgb"], table["error"], table["track"])
 
