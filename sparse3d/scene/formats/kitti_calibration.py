@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from sparse3d.errors import DataError
@@ -165,7 +165,7 @@ def _matrix(path: Path, rows: Mapping[str, list[str]], key: str) -> Float64[Tens
 
 def _cut_near(
     edges: Float64[Tensor, "n e 2 3"],
-) -> tuple[Float64[Tensor, "n e 2 3"], Float64[Tensor, "n e"]]:
+) -> tuple[Float64[Tensor, "n e 2 3"], Bool[Tensor, "n e"]]:
     """Ends of edges moved to the near plane, and whether any of an edge is before it."""
     start, end = edges.unbind(2)
     depth = end[..., 2] - start[..., 2]

@@ -68,8 +68,7 @@ def read_mesh(path: Path) -> Mesh:
 def _lines(path: Path) -> _Lines:
     lines = _Lines()
     by_word = {b"v": lines.vertices, b"vn": lines.normals}
-    data = read_all(path)
-    for line in data.replace(b"\\\n", b" ").replace(b"\\\r\n", b" ").splitlines():
+    for line in _joined(read_all(path)).splitlines():
         words = line.split()
         if not words:
             continue
@@ -79,6 +78,11 @@ def _lines(path: Path) -> _Lines:
         elif words[0] in by_word:
             by_word[words[0]].append(words[1:])
     return lines
+
+
+def _joined(data: bytes) -> bytes:
+    """Lines that end in a backslash go on in the next one."""
+    return data.replace(b"\\\n", b" ").replace(b"\\\r\n", b" ")
 
 
 def _vertices(
@@ -138,7 +142,7 @@ def _recognises(path: Path) -> bool:
     data = head(path)
     if not is_text(data):
         return False
-    lines = [line.split() for line in data.splitlines()[:-1] or [data]]
+    lines = [line.split() for line in _joined(data).splitlines()[:-1] or [data]]
     words = [line for line in lines if line and not line[0].startswith(b"#")]
     known = all(line[0] in _WORDS for line in words)
     return known and any(len(line) >= 2 for line in words)
