@@ -16,10 +16,12 @@ from torch import Tensor
 from sparse3d.cli.arguments import parse
 from sparse3d.cli.results import write_json
 from sparse3d.scene import Gaussians, Mesh, PointCloud, Scene, Stored
-from sparse3d.scene.formats.registry import open_scene
+from sparse3d.scene.formats.registry import is_recognised, open_scene, recognised_files
 
-__all__ = ["describe", "main"]
+__all__ = ["describe", "describe_path", "main"]
 
+COUNTS = ("frames", "cameras", "images", "points", "boxes", "gaussians", "vertices", "triangles")
+"""What can be added up over the files of a folder."""
 EXTENT_LIMIT = 2_000_000
 """Extents of more points or Gaussians than this are not worth the wait."""
 
@@ -37,12 +39,26 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d info``."""
     given = parse(Arguments, "info", arguments)
-    result = describe(open_scene(given.path))
+    result = describe_path(given.path)
     if given.json is not None:
         write_json(given.json, result)
     if given.json != Path("-"):
         Console().print(_table(result))
     return 0
+
+
+def describe_path(path: Path) -> dict[str, Any]:
+    """What is at a path: a scene, or the scenes in the files of a folder, one by one and in sum.
+
+    Raises:
+        DataError: If neither the path nor any file in it is recognised.
+    """
+    files = () if is_recognised(path) or not path.is_dir() else recognised_files(path)
+    if not files:
+        return describe(open_scene(path))
+    parts = [describe(open_scene(file)) for file in files]
+    sums = {name: sum(part[name] for part in parts) for name in COUNTS}
+    return {"name": path.name, "format": "files", "source": str(path), **sums, "files": parts}
 
 
 def describe(scene: Scene) -> dict[str, Any]:
@@ -134,9 +150,16 @@ def _text(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}" if value else ""
+    if isinstance(value, list):
+        return "\n".join(f"{Path(part['source']).name}: {_one_line(part)}" for part in value)
     if isinstance(value, Mapping):
         return "\n".join(f"{name}: {_inner(inner)}" for name, inner in value.items())
     return str(value)
+
+
+def _one_line(part: Mapping[str, Any]) -> str:
+    counts = (f"{part[name]:,} {name}" for name in COUNTS if part[name])
+    return f"{part['format']}, {', '.join(counts)}"
 
 
 def _inner(value: object) -> str:

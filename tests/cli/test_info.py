@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from sparse3d.cli.info import describe, main
+from sparse3d.cli.info import describe, describe_path, main
 from sparse3d.cli.main import main as sparse3d
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.scene import Boxes3D, Camera, Frame, Gaussians, Mesh, PointCloud, Scene, Stored
@@ -149,3 +149,24 @@ def test_missing_path_is_a_user_error(tmp_path: Path, capsys: pytest.CaptureFixt
     shown = capsys.readouterr().err
     assert shown.count("\n") == 1
     assert "nowhere" in shown
+
+
+def test_a_folder_of_files_is_listed_and_summed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    (tmp_path / "b.pts").write_text("2\n0 0 0\n1 2 3\n")
+    (tmp_path / "notes.txt").write_text("nothing of interest\n")
+    result = describe_path(tmp_path)
+    assert [Path(part["source"]).name for part in result["files"]] == ["a.obj", "b.pts"]
+    assert (result["vertices"], result["triangles"], result["points"]) == (3, 1, 2)
+    assert main([str(tmp_path)]) == 0
+    assert "a.obj: obj, 3 vertices, 1 triangles" in capsys.readouterr().out
+
+
+def test_a_folder_without_any_known_file_is_a_user_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("nothing of interest\n")
+    assert sparse3d(["info", str(tmp_path)]) == 2
+    assert "not recognised as any of" in capsys.readouterr().err

@@ -21,7 +21,15 @@ from sparse3d.scene.formats import (
 from sparse3d.scene.formats.format import Format
 from sparse3d.scene.scene import Scene
 
-__all__ = ["FORMATS", "format_named", "open_scene", "recognise", "save_scene"]
+__all__ = [
+    "FORMATS",
+    "format_named",
+    "is_recognised",
+    "open_scene",
+    "recognise",
+    "recognised_files",
+    "save_scene",
+]
 
 FORMATS: tuple[Format, ...] = (
     scene_folder.FORMAT,
@@ -50,11 +58,23 @@ def recognise(path: Path) -> Format:
     """
     if not path.exists():
         raise DataError(path, "no such file or folder")
-    found = next((form for form in FORMATS if form.recognises(path)), None)
+    found = _first_that_fits(path)
     if found is None:
-        known = "; ".join(f"{form.name}: {form.summary}" for form in FORMATS if form.read)
-        raise DataError(path, f"not recognised; supported are {known}")
+        known = ", ".join(form.name for form in FORMATS if form.read)
+        raise DataError(path, f"not recognised as any of {known}")
     return found
+
+
+def is_recognised(path: Path) -> bool:
+    """Whether a format fits what is at a path, which exists."""
+    return _first_that_fits(path) is not None
+
+
+def recognised_files(folder: Path) -> tuple[Path, ...]:
+    """The files right in a folder that a format fits, sorted by name."""
+    return tuple(
+        path for path in sorted(folder.iterdir()) if path.is_file() and is_recognised(path)
+    )
 
 
 def open_scene(path: Path) -> Scene:
@@ -92,6 +112,10 @@ def format_named(name: str) -> Format:
     if found is None:
         raise ConfigError(f"no format is named {name!r}; writable are {_writable()}")
     return found
+
+
+def _first_that_fits(path: Path) -> Format | None:
+    return next((form for form in FORMATS if form.recognises(path)), None)
 
 
 def _writable() -> str:
