@@ -9,7 +9,7 @@ SET_UP = @$(if $(PYTHON),PYTHONPATH=. $(PYTHON) scripts/set_up.py,\
   echo "Python 3.10, 3.11 or 3.12 is needed; name it: make PYTHON=/path/to/python" >&2; false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format install wheel constraints clean
+.PHONY: help demo test test-all sanitize lint format install wheel constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -26,6 +26,9 @@ test: install lint ## what CI runs: format, lint, types, layers, tests
 
 test-all: install lint sanitize ## all tests, the slow ones and the sanitisers included
 	$(BIN)/pytest
+
+sanitize: install ## tests of the operators with address and undefined-behaviour sanitisers
+	sh scripts/sanitize.sh
 
 lint: install ## format, lint, types, layers; changes nothing
 	$(BIN)/ruff format --check

@@ -21,4 +21,5 @@ def parse(kind: type[T], command: str, arguments: Sequence[str]) -> T:
     Raises:
         SystemExit: With code 0 after ``--help``, 2 after a mistake; tyro has printed the text.
     """
-    return tyro.cli(kind, prog=f"sparse3d {command}", args=list(arguments))
+    none = (tyro.conf.DisallowNone,)  # an option is left out, not set to the word None
+    return tyro.cli(kind, prog=f"sparse3d {command}", args=list(arguments), config=none)
