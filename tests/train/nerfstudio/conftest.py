@@ -75,7 +75,7 @@ def configured(scene_folder: Path, tmp_path: Path) -> Callable[..., "TaskTrainer
     from sparse3d.train.nerfstudio.methods import sparse_splat
 
     def make(steps: int = 8, **changes: Any) -> "TaskTrainerConfig":
-        base = sparse_splat.config
+        base: Any = sparse_splat.config
         task = dataclasses.replace(
             base.pipeline.task,
             views=(4,),

@@ -81,7 +81,8 @@ def test_evaluation_equals_the_tasks_own(trained: Any, tmp_path: Path) -> None:
 
 
 def test_a_loaded_run_holds_the_same_gaussians(trained: Any) -> None:
-    _, pipeline, path, step = eval_setup(_config_of(trained))
+    _, loaded, path, step = eval_setup(_config_of(trained))
+    pipeline: Any = loaded
     assert (path.parent, step) == (trained.checkpoint_dir, 3)
     _assert_same(pipeline.task.gaussians(), trained.pipeline.task.gaussians())
 
