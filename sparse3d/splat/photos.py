@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from sparse3d.errors import ConfigError
+from sparse3d.errors import ConfigError, DataError
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.scene import Camera
 from sparse3d.scene.undistort import Undistortion
@@ -69,10 +69,11 @@ def load_photo(
         background: RGB behind transparent pixels.
 
     Raises:
-        DataError: If the image or mask cannot be read.
+        DataError: If the image or mask cannot be read, or the lens cannot be undistorted.
     """
-    undistortion = Undistortion.of(camera.intrinsics)
-    image = undistortion.apply(camera.read_image(background))
+    image = camera.read_image(background)
+    undistortion = _undistortion(camera)
+    image = undistortion.apply(image)
     mask = None if camera.mask_path is None else camera.read_mask()
     mask = None if mask is None else undistortion.apply_mask(mask)
     lens = undistortion.intrinsics
@@ -90,3 +91,10 @@ def resize_image(image: Float[Tensor, "h w c"], size: tuple[int, int]) -> Float[
         batch, (size[1], size[0]), mode="bicubic", align_corners=False, antialias=True
     )
     return resized[0].permute(1, 2, 0).clamp(0, 1)
+
+
+def _undistortion(camera: Camera) -> Undistortion:
+    try:
+        return Undistortion.of(camera.intrinsics)
+    except ValueError as error:
+        raise DataError(camera.image_path or camera.name, str(error)) from error
