@@ -203,13 +203,14 @@ def uv(
 
 
 def index_for_uv() -> dict[str, str]:
-    """Pip's environment variables for indexes, under the names that uv reads."""
+    """Pip's environment variables for indexes, under the names that uv reads; uv's own win."""
     names = {
         "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
         "PIP_EXTRA_INDEX_URL": "UV_INDEX",
         "PIP_FIND_LINKS": "UV_FIND_LINKS",
     }
-    return {theirs: os.environ[ours] for ours, theirs in names.items() if os.environ.get(ours)}
+    given = {theirs: os.environ.get(ours) for ours, theirs in names.items()}
+    return {name: value for name, value in given.items() if value and name not in os.environ}
 
 
 def run(
