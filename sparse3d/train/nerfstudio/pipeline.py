@@ -262,7 +262,7 @@ class TaskPipeline(Pipeline):
 def numbers_of(evaluation: Evaluation) -> dict[str, float]:
     """The plain numbers among the results of an evaluation."""
     values = evaluation.to_json().items()
-    return {key: float(value) for key, value in values if isinstance(value, (int, float))}
+    return {key: value for key, value in values if isinstance(value, (int, float))}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -50,8 +50,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _wait_for(condition: object, process: subprocess.Popen[str]) -> None:
-    assert callable(condition)
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     end = time.monotonic() + _PATIENCE
     while not condition():
         assert process.poll() is None, process.communicate()[0]
