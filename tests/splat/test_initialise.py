@@ -1,7 +1,6 @@
 """First Gaussians and the random points that fill up sparse ones."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.transforms import invert_rigid, look_at, transform_points
 from sparse3d.scene import SH_C0, Camera, PointCloud
 from sparse3d.scene.images import write_rgb
+from sparse3d.scene.undistort import Undistortion
 from sparse3d.splat.initialise import gaussians_from_points, random_points, scene_extent
 from sparse3d.splat.photos import Photo, load_photo, parse_size, resize_image
 from sparse3d.splat.seeding import depth_range
@@ -113,11 +113,14 @@ def test_resizing_keeps_a_constant_and_the_place_of_an_edge() -> None:
     assert small[:, 22:].min() > 0.99
 
 
-def test_a_lens_that_cannot_be_undistorted_is_named(tmp_path: Path) -> None:
+def test_a_lens_that_cannot_be_undistorted_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(lens: Intrinsics) -> Undistortion:
+        raise ValueError(f"no valid direction: {lens}")
+
+    monkeypatch.setattr(Undistortion, "of", refuse)
     write_rgb(tmp_path / "a.png", torch.zeros(30, 40, 3))
-    folded = Intrinsics(40, 30, 40.0, 40.0, 20.0, 15.0, "opencv", (-9.0,))
-    lens = replace(folded, cx=-60.0)  # the middle of the photo lies where the lens folds over
-    pose = torch.eye(4, dtype=torch.float64)
-    camera = Camera("a", lens, pose, image_path=tmp_path / "a.png")
-    with pytest.raises(DataError, match=r"a\.png"):
+    camera = Camera("a", LENS, torch.eye(4, dtype=torch.float64), image_path=tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: no valid direction"):
         load_photo(camera)
