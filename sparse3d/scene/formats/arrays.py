@@ -1,6 +1,7 @@
 """Arrays in files: sizes are checked before anything is allocated, and no write fails quietly."""
 
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 _WIDER = {np.dtype(np.uint16): np.int32, np.dtype(np.uint32): np.int64}
+_NPY_ERRORS = (OSError, ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError)
+"""What numpy raises on damaged headers, which are Python literals."""
 _TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n\f")
 
 
@@ -118,7 +121,7 @@ def open_npy(path: Path) -> np.ndarray:
     """
     try:
         array = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError) as error:
+    except _NPY_ERRORS as error:
         raise DataError(path, f"not a readable array file ({error})") from None
     if not isinstance(array, np.ndarray):
         raise DataError(path, "one array expected, found an archive")

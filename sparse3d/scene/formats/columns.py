@@ -118,7 +118,7 @@ def colors_in_unit_range(colors: np.ndarray) -> Float[Tensor, "n 3"]:
 
 
 def _take(columns: Columns, choices: Iterable[tuple[str, ...]]) -> np.ndarray | None:
-    lower = {name.lower(): name for name in columns}
+    lower = {name.lower(): name for name, values in columns.items() if values.ndim == 1}
     for names in choices:
         if all(name in lower for name in names):
             return np.stack([columns.pop(lower[name]) for name in names], axis=-1)

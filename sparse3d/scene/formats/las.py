@@ -62,12 +62,14 @@ def _count(path: Path) -> int:
     if len(data) < _LEGACY_HEADER or not data.startswith(b"LASF"):
         file_size(path)
         raise DataError(path, "not a LAS file, or cut short within its header")
-    start, kind, row = struct.unpack_from("<IxxxxBH", data, 96)
-    count = struct.unpack_from("<I", data, 107)[0]
+    header, start, records, kind, row, count = struct.unpack_from("<HIIBHI", data, 94)
+    check_fits(path, header + 54 * records, min(start, file_size(path)), f"{records} records")
     if data[25] >= 4:
         if len(data) < 255:
             raise DataError(path, "LAS file is cut short within its header")
-        count = struct.unpack_from("<Q", data, 247)[0]
+        end, records, count = struct.unpack_from("<QIQ", data, 235)
+        if records:
+            check_fits(path, end + 60 * records, file_size(path), f"{records} records at its end")
     if count == 0:
         raise DataError(path, "point cloud is empty, at least one point expected")
     if kind & 0xC0:

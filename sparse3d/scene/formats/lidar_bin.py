@@ -178,8 +178,8 @@ def _from_array(rows: Tensor) -> PointCloud:
 def _recognises(path: Path) -> bool:
     if head(path, 6) == b"\x93NUMPY":
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, OverflowError):
+            array = open_npy(path)
+        except DataError:
             return path.suffix == ".npy"  # damaged: reading it says how
         return array.ndim == 2 and array.shape[1] >= 3 and array.dtype.kind in "fiu"
     if path.suffix != ".bin" or not path.is_file():

@@ -261,9 +261,11 @@ def _count(path: Path, words: list[str]) -> int:
 def _property(path: Path, words: list[str]) -> PlyProperty:
     types = words[2:4] if words[1:2] == ["list"] else words[1:2]
     unknown = [name for name in types if name not in _TYPES]
-    if unknown or len(words) != len(types) + (3 if words[1] == "list" else 2):
+    if unknown or len(words) != len(types) + (3 if words[1:2] == ["list"] else 2):
         raise DataError(path, f"PLY property of unknown type: {' '.join(words)[:80]!r}")
     codes = [_TYPES[name] for name in types]
+    if not codes or (len(codes) == 2 and codes[0].startswith("f")):  # lengths are whole numbers
+        raise DataError(path, f"PLY property without a usable type: {' '.join(words)[:80]!r}")
     return PlyProperty(words[-1], codes[-1], codes[0] if len(codes) == 2 else None)
 
 

@@ -67,6 +67,17 @@ def test_bad_promises_are_refused(tmp_path: Path) -> None:
             las.read_points(path)
 
 
+@pytest.mark.parametrize("offset", [100, 243])
+def test_records_that_cannot_be_there_are_refused(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "a.las"
+    write(path)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, offset, 2**32 - 1)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="4294967295 records"):
+        las.read_points(path)
+
+
 def test_compressed_files_need_a_decompressor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

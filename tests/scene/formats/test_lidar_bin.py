@@ -103,6 +103,9 @@ def test_damaged_npy_arrays_are_refused(tmp_path: Path) -> None:
         np.lib.format.write_array_header_1_0(file, promise)
     with pytest.raises(DataError, match=r"a\.npy"):
         lidar_bin.read_points(path)
+    path.write_bytes(data.replace(b"'fortran", b"(fortran", 1))  # a header that is no literal
+    with pytest.raises(DataError, match=r"a\.npy"):
+        lidar_bin.read_points(path)
     np.save(path, np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match=r"a\.npy"):
         lidar_bin.read_points(path)
