@@ -1,5 +1,7 @@
 #include "kernels/blend.hpp"
 
+#include <math.h>
+
 #include "kernels/exp2.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
@@ -67,9 +69,9 @@ void start(const TileView& tile, ForwardState& s) {
 }
 
 inline void blend_row(const Splat& splat, const Local& l, const RowTerms& row, std::int32_t index,
-                      float* __restrict__ t, float* __restrict__ r, float* __restrict__ g,
-                      float* __restrict__ b, float* __restrict__ alphas,
-                      float* __restrict__ depths, std::int32_t* __restrict__ last) {
+                      float* __restrict t, float* __restrict r, float* __restrict g,
+                      float* __restrict b, float* __restrict alphas,
+                      float* __restrict depths, std::int32_t* __restrict last) {
 #pragma omp simd
   for (int i = 0; i < kTile; ++i) {
     const float u = l.a * (static_cast<float>(i) + 0.5f + row.shift);
@@ -81,7 +83,7 @@ inline void blend_row(const Splat& splat, const Local& l, const RowTerms& row, s
     const float covered = alpha * before;
     const float after = before - covered;
     const float weight = after > kOpaque ? covered : 0.0f;  // an ended pixel has after <= 0
-    t[i] = after > kOpaque ? after : -__builtin_fabsf(before);
+    t[i] = after > kOpaque ? after : -fabsf(before);
     r[i] = madd(weight, splat.color[0], r[i]);
     g[i] = madd(weight, splat.color[1], g[i]);
     b[i] = madd(weight, splat.color[2], b[i]);
@@ -200,11 +202,11 @@ std::int32_t load(const TileView& tile, const BackwardImages& images, BackwardSt
 }
 
 inline void blend_row_backward(const Splat& splat, const Local& l, const RowTerms& row,
-                               std::int32_t index, float* __restrict__ t,
-                               float* __restrict__ behind, const float* __restrict__ r,
-                               const float* __restrict__ g, const float* __restrict__ b,
-                               const float* __restrict__ a, const float* __restrict__ d,
-                               const std::int32_t* __restrict__ last, Sums& sums) {
+                               std::int32_t index, float* __restrict t,
+                               float* __restrict behind, const float* __restrict r,
+                               const float* __restrict g, const float* __restrict b,
+                               const float* __restrict a, const float* __restrict d,
+                               const std::int32_t* __restrict last, Sums& sums) {
 #pragma omp simd
   for (int i = 0; i < kTile; ++i) {
     const float u = l.a * (static_cast<float>(i) + 0.5f + row.shift);
@@ -239,7 +241,7 @@ inline void blend_row_backward(const Splat& splat, const Local& l, const RowTerm
   }
 }
 
-inline float total(const float* __restrict__ row) {
+inline float total(const float* __restrict row) {
   float eight[8], four[4];
 #pragma omp simd
   for (int i = 0; i < 8; ++i) eight[i] = row[i] + row[i + 8];
