@@ -162,7 +162,7 @@ XYZ = "property float x\nproperty float y\nproperty float z\n"
         ("ascii", "9" * 5000, XYZ, "whole number"),
         ("ascii", "1", "property quad x\n", "unknown type"),
         ("ascii", "1", "property list uchar\n", "unknown type"),
-        ("ascii", "1", "property\n", "usable type"),
+        ("ascii", "1", "property\n", "unknown type"),
         ("ascii", "1", "property list float int x\n", "usable type"),
         ("ascii", "0", XYZ, "empty"),
         ("ascii", "1", "property float x\nproperty float y\n", "property z"),
