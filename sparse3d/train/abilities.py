@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from sparse3d.scene.scene import Split
 from sparse3d.train.task import Evaluation
 
-__all__ = ["Exports", "Movable", "Splits"]
+__all__ = ["Exports", "Movable", "Pools", "Splits"]
 
 
 @runtime_checkable
@@ -27,6 +28,23 @@ class Movable(Protocol):
 
     def to(self, device: torch.device) -> object:
         """Move parameters (by ``.data``) and data; called once, before the optimizers are made."""
+        ...
+
+
+@runtime_checkable
+class Pools(Protocol):
+    """A task whose ``after_step`` depends on what it has seen of the batches.
+
+    With several processes every one sees other batches, but all must grow and shrink alike.
+    """
+
+    def pool(self, total: Callable[[Tensor], Tensor]) -> None:
+        """Replace what was seen in this step by its sum over the processes.
+
+        Args:
+            total: The sum of a tensor over the processes; called equally often, with equal
+                shapes, in each.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import torch
 
 from sparse3d.errors import ConfigError, UserError
+from sparse3d.train.abilities import Pools
 from sparse3d.train.checkpoint import Checkpoint, CheckpointFolder, write_tensors
 from sparse3d.train.environment import deterministic, random_state, set_random_state
 from sparse3d.train.gradients import average_gradients
@@ -154,6 +155,8 @@ def _step(loop: _Loop) -> tuple[StepResult, int | None]:
     clock.lap()
     total.backward()
     average_gradients(state.parameters, processes)
+    if processes.world_size > 1 and isinstance(task, Pools):
+        task.pool(processes.sum)
     clock.lap()
     state.optimize()
     clock.lap()
@@ -174,14 +177,22 @@ def _agree(loop: _Loop, result: StepResult, batch: object) -> int | None:
 
     Raises:
         UserError: In all processes, if a loss of any is not finite.
+        ConfigError: If the processes do not have equally many parameters any more.
     """
     processes = loop.processes
-    flags = torch.zeros(len(SIGNALS) + processes.world_size, dtype=torch.float64)
+    size = sum(parameter.numel() for parameter in loop.state.parameters)
+    flags = torch.zeros(1 + len(SIGNALS) + processes.world_size, dtype=torch.float64)
+    flags[-1] = size
     if loop.stop.signal is not None:
         flags[SIGNALS.index(loop.stop.signal)] = 1
     flags[len(SIGNALS) + processes.rank] = not math.isfinite(result.loss)
-    counts = processes.sum(flags).tolist()
+    *counts, sizes = processes.sum(flags).tolist()
     signals, broken = counts[: len(SIGNALS)], counts[len(SIGNALS) :]
+    if sizes != size * processes.world_size:
+        raise ConfigError(
+            f"{loop.state.task.method} cannot train in several processes: its parameters have"
+            f" grown apart before step {result.step}"
+        )
     if broken[processes.rank]:
         _stop_not_finite(loop, result, batch)
     if any(broken):

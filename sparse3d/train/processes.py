@@ -121,7 +121,8 @@ def launch(settings: TrainSettings, function: Callable[[Processes], ResultT]) ->
         return function(SingleProcess())
     with tempfile.TemporaryDirectory(prefix="sparse3d-") as messages:
         try:
-            return _fabric(settings).launch(partial(_run_in_process, function, Path(messages)))
+            work = partial(_run_in_process, function, Path(messages))
+            return _fabric(settings).launch(work).content
         except ProcessRaisedException as error:
             raise _first_message(Path(messages), error) from error
 
@@ -149,13 +150,20 @@ def _fabric(settings: TrainSettings) -> "Fabric":
 
 def _run_in_process(
     function: Callable[[Processes], ResultT], messages: Path, fabric: "Fabric"
-) -> ResultT:
+) -> "_Sealed":
     """Body of one process; leaves the message of a user's error where the parent finds it."""
     try:
-        return function(FabricProcesses(fabric))
+        return _Sealed(function(FabricProcesses(fabric)))
     except UserError as error:
         (messages / str(fabric.global_rank)).write_text(str(error), encoding="utf-8")
         raise
+
+
+class _Sealed:
+    """A result that Fabric passes on as it is; it would look for tensors in a dataclass."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
 
 
 def _first_message(messages: Path, error: Exception) -> Exception:

@@ -89,12 +89,13 @@ class _Lines:
 
 
 class _Pace:
-    """Rate and time left, smoothed over about the last hundred items."""
+    """Rate and time left: the mean of the first fifty items, then smoothed over about as many."""
 
     def __init__(self, now: Callable[[], float] = perf_counter) -> None:
         self._now = now
         self._last = (now(), 0)
         self._seconds_each: float | None = None
+        self._count = 0
 
     def text(self, done: int, total: int, note: str) -> str:
         self._advance(done)
@@ -107,8 +108,9 @@ class _Pace:
         if before == 0 or done <= before:
             return  # The first item has no beginning that is known.
         each = (now - then) / (done - before)
-        old = self._seconds_each
-        self._seconds_each = each if old is None else old + 0.02 * (each - old)
+        self._count += 1
+        old = each if self._seconds_each is None else self._seconds_each
+        self._seconds_each = old + (each - old) / min(self._count, 50)
 
     def _rate(self, left: int) -> list[str]:
         if not self._seconds_each:

@@ -1,7 +1,7 @@
 """The loop against steps written out by hand, and resumes against uninterrupted trainings."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ from sparse3d.errors import ConfigError, UserError
 from sparse3d.nn.training import LossTerm
 from sparse3d.train.checkpoint import CheckpointFolder, read_checkpoint
 from sparse3d.train.loop import train_task
+from sparse3d.train.processes import SingleProcess
 from sparse3d.train.timing import StepSeconds
 
 
@@ -161,6 +162,42 @@ def test_a_checkpoint_of_other_optimizers_or_processes_is_refused(
         train_task(toy.Toy(config), resume=other)
     with pytest.raises(ConfigError, match="written by 2 process"):
         train_task(toy.Toy(config), resume=replace(checkpoint, random=[{}, {}]))
+
+
+class _Beside(SingleProcess):
+    """The first of two processes; the other one's sums are made up."""
+
+    world_size = 2
+
+    def __init__(self, other: Callable[[Tensor], Tensor]) -> None:
+        self._other = other
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Both together."""
+        return values + self._other(values.clone())
+
+
+def _grown(values: Tensor) -> Tensor:
+    values[-1] += values.dtype == torch.float64
+    return values
+
+
+def test_parameters_that_grow_apart_are_noticed(toy: ModuleType) -> None:
+    with pytest.raises(ConfigError, match="toy cannot train in several processes"):
+        train_task(toy.Toy(toy.ToyConfig()), processes=_Beside(_grown))
+
+
+def test_what_was_seen_is_pooled_before_the_step_ends(toy: ModuleType) -> None:
+    class Pooling(toy.Toy):
+        """Shares one number."""
+
+        def pool(self, total: Callable[[Tensor], Tensor]) -> None:
+            """Remember the sum."""
+            self.calls.append(("pool", int(total(torch.tensor([3.0])))))
+
+    task = Pooling(toy.ToyConfig(iterations=1))
+    train_task(task, processes=_Beside(lambda values: values))
+    assert task.calls == [("batch", 0), ("losses", 0), ("pool", 6), ("after_step", 0)]
 
 
 def test_a_nondeterministic_operation_on_the_cpu_is_an_error(toy: ModuleType) -> None:

@@ -72,6 +72,13 @@ def test_counts_below_one_are_refused(name: str, count: int) -> None:
         replace(TrainSettings(), **{name: count})
 
 
+@pytest.mark.slow
+def test_the_result_of_the_first_process_comes_back(tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("toy.py")), str(tmp_path), "report"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_processes_end_with_the_same_parameters(tmp_path: Path) -> None:
     """Different batches in each, resized parameters, and a user's error in the second."""
     script = Path(__file__).with_name("toy.py")

@@ -59,6 +59,14 @@ def test_rate_and_time_left(seconds: float, done: int, text: str) -> None:
     assert pace.text(done, 10, "") == text
 
 
+def test_the_rate_is_a_mean_at_first() -> None:
+    clock = ticks(0.0, 9.0, 10.0, 13.0)
+    pace = _Pace(lambda: next(clock))
+    for done in (1, 2):
+        pace.text(done, 4, "")
+    assert pace.text(3, 4, "") == "3/4  2.0 s/it  0:02 left"
+
+
 def test_the_clock_gives_medians_of_parts() -> None:
     marks = ticks(0, 1, 3, 6, 10, 15, 20, 22, 24, 26, 28, 130)
     clock = StepClock(lambda: float(next(marks)))

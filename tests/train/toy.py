@@ -22,7 +22,7 @@ if __name__ in ("__main__", "__mp_main__"):
 
 from sparse3d.errors import ConfigError
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
-from sparse3d.train.loop import StepResult, train_task
+from sparse3d.train.loop import LoopReport, StepResult, train_task
 from sparse3d.train.processes import Processes, launch
 from sparse3d.train.settings import TrainSettings
 
@@ -191,8 +191,16 @@ def train_and_fail(folder: Path, processes: Processes) -> None:
     processes.gather(None)
 
 
+def report(processes: Processes) -> LoopReport:
+    """A result that is more than a number."""
+    return train_task(Toy(ToyConfig(iterations=2)), processes=processes)
+
+
 if __name__ == "__main__":
     out = Path(sys.argv[1])
+    if sys.argv[2:] == ["report"]:
+        assert launch(TrainSettings(devices=2), report).steps == 2
+        sys.exit()
     try:
         launch(TrainSettings(devices=2), partial(train_and_fail, out))
     except Exception as error:  # noqa: BLE001 # its type and text are what is tested
