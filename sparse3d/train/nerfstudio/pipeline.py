@@ -259,7 +259,7 @@ class TaskPipeline(Pipeline):
             self.task.load_state_dict(loaded_state["task"])
 
 
-def numbers_of(evaluation: Evaluation) -> dict[str, float]:
+def numbers_of(evaluation: Evaluation) -> dict[str, int | float]:
     """The plain numbers among the results of an evaluation."""
     values = evaluation.to_json().items()
     return {key: value for key, value in values if isinstance(value, (int, float))}
