@@ -39,6 +39,7 @@ COMMANDS = (
     Command("doctor", "Show what is active, what is missing and how to get it.", "doctor"),
     Command("info", "Describe any supported scene, dataset or file.", "info"),
     Command("convert", "Convert a scene from one format to another.", "convert"),
+    Command("simulate", "Make a world with known truth: photos, depth and surfaces.", "simulate"),
     Command("train", "Train a method on a scene or data set.", "train"),
     Command("eval", "Evaluate a trained run with the metrics of its data set.", "eval"),
     Command("reconstruct", "Make a Gaussian splat of a few posed photos.", "reconstruct"),

@@ -47,7 +47,8 @@ def choose_views(scene: Scene, protocol: Protocol, views: Sequence[int]) -> View
             spread evenly over the rest. ``dtu``: the fixed views of pixelNeRF, badly exposed ones
             left out. ``blender``: the fixed training views; of the official 200 test views every
             8th, else all there are. ``even``: training views spread evenly, all others are test
-            views. ``auto``: see :func:`guess_protocol`.
+            views; where the scene's own files say which are which, they are heeded. ``auto``: see
+            :func:`guess_protocol`.
         views: One number: how many training views (0: all that the protocol allows; -1: every
             view and no test views). Several: the training views themselves.
 
@@ -72,10 +73,12 @@ def guess_protocol(scene: Scene) -> Protocol:
     """The protocol that plainly fits a scene.
 
     ``blender`` for a split data set of rendered images, ``llff`` where all views face the same
-    way, ``even`` otherwise.
+    way and none is marked as a test view, ``even`` otherwise.
     """
     if scene.format == "blender":
         return "blender"
+    if any(frame.split == "test" for frame in scene.frames):
+        return "even"
     forward = torch.stack([c.world_from_camera[:3, 2] for c in scene.require_cameras()])
     mean = torch.nn.functional.normalize(forward.mean(0), dim=0)
     return "llff" if bool((forward @ mean).min() > _FORWARD_FACING) else "even"
@@ -100,6 +103,8 @@ def _pool_and_test(
         return _blender(scene, cameras, few)
     if protocol == "dtu":
         return _dtu(cameras)
+    if protocol == "even" and any(frame.split == "test" for frame in scene.frames):
+        return _by_split(scene, cameras)
     if protocol == "even" and few:
         return cameras, cameras
     return (
@@ -111,12 +116,18 @@ def _pool_and_test(
 def _blender(
     scene: Scene, cameras: tuple[Camera, ...], few: bool
 ) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:
-    split = {camera.name: frame.split for frame in scene.frames for camera in frame.cameras}
-    train = tuple(camera for camera in cameras if split[camera.name] in ("train", None))
-    test = tuple(camera for camera in cameras if split[camera.name] == "test")
+    train, test = _by_split(scene, cameras)
     if few:
         train = _by_number(train, _BLENDER_TRAIN)
     return train, test[::8] if len(test) == _OFFICIAL_BLENDER_TESTS else test
+
+
+def _by_split(
+    scene: Scene, cameras: tuple[Camera, ...]
+) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:
+    split = {camera.name: frame.split for frame in scene.frames for camera in frame.cameras}
+    train = tuple(camera for camera in cameras if split[camera.name] in ("train", None))
+    return train, tuple(camera for camera in cameras if split[camera.name] == "test")
 
 
 def _dtu(cameras: tuple[Camera, ...]) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:

@@ -98,3 +98,13 @@ def test_protocol_is_guessed_from_the_directions() -> None:
     ]
     assert guess_protocol(Scene("s", tuple(Frame(c.name, (c,)) for c in around))) == "even"
     assert guess_protocol(capture(["a", "b"])) == "llff"
+
+
+def test_marked_test_views_are_heeded() -> None:
+    train = capture(["0.png", "2.png", "4.png"], "train").frames
+    scene = Scene("s", train + capture(["1.png", "3.png"], "test").frames)
+    split = choose_views(scene, "auto", (2,))
+    assert split.protocol == "even"
+    assert names(split.train) == ["0.png", "4.png"]
+    assert names(split.test) == ["1.png", "3.png"]
+    assert names(choose_views(scene, "even", (0,)).train) == ["0.png", "2.png", "4.png"]

@@ -1,0 +1,1 @@
+"""Data sets for training and testing: splits, sampling, augmentation, and the simulator."""
