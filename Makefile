@@ -8,6 +8,9 @@ PYTHON ?= $(shell $(FIND_PYTHON))
 SET_UP = @$(if $(PYTHON),PYTHONPATH=. $(PYTHON) scripts/set_up.py,\
   echo "Python 3.10, 3.11 or 3.12 is needed; name it: make PYTHON=/path/to/python" >&2; false)
 
+# A process a core with one thread each: tests that need threads set their number themselves.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 8 --dist loadscope
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all sanitize lint format install wheel constraints clean
 
@@ -22,10 +25,10 @@ install: ## everything a developer needs, into .venv
 	$(SET_UP) test
 
 test: install lint ## what CI runs: format, lint, types, layers, tests
-	$(BIN)/pytest -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-all: install lint sanitize ## all tests, the slow ones and the sanitisers included
-	$(BIN)/pytest
+	$(TESTS)
 
 sanitize: install ## tests of the operators with address and undefined-behaviour sanitisers
 	sh scripts/sanitize.sh
