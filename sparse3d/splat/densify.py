@@ -50,6 +50,10 @@ class GradientStatistics:
         norm = torch.linalg.vector_norm(mean_gradients * half, dim=1)
         return GradientStatistics(self.gradient + norm * visible, self.count + visible)
 
+    def plus(self, other: "GradientStatistics") -> "GradientStatistics":
+        """Both together."""
+        return GradientStatistics(self.gradient + other.gradient, self.count + other.count)
+
     def mean(self) -> Float[Tensor, " n"]:
         """Mean norm over the steps in which the Gaussian was visible; 0 if there was none."""
         return self.gradient / self.count.clamp_min(1)

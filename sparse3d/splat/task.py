@@ -69,7 +69,7 @@ class SplatTask:
         self.extent = scene_extent(train_photos)
         self._seed = seed
         self._statistics = GradientStatistics.zeros(len(gaussians))
-        self._seen: _Seen | None = None
+        self._seen: _Seen | GradientStatistics | None = None
 
     @classmethod
     def from_scene(
@@ -171,19 +171,31 @@ class SplatTask:
         )
         return [LossTerm("photometric", loss)]
 
+    def pool(self, total: Callable[[Tensor], Tensor]) -> None:
+        """Sum what was seen in this step over several processes, so that all densify alike."""
+        seen = self._take_seen()
+        self._seen = GradientStatistics(total(seen.gradient), total(seen.count))
+
     def after_step(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
         """Opacity decay (Han et al. 2024, section 3.3), densification and pruning."""
         densify = self.config.densify
-        seen, self._seen = self._seen, None
-        if seen is not None and seen.mean_gradients.grad is not None:
-            gradients = seen.mean_gradients.grad[0]
-            self._statistics = self._statistics.added(gradients, seen.visible, seen.size)
+        self._statistics = self._statistics.plus(self._take_seen())
         if step < densify.start:
             return
         self.parameters.multiply_opacities(self.config.opacity_decay)
         last = densify.stop_fraction * self.config.iterations
         if (step + 1) % densify.every == 0 and step + 1 < last:
             self._densify(step, optimizers)
+
+    def _take_seen(self) -> GradientStatistics:
+        """What the last step has seen, once; nothing if there was no backward pass."""
+        seen, self._seen = self._seen, None
+        if isinstance(seen, GradientStatistics):
+            return seen
+        nothing = GradientStatistics.zeros(len(self.parameters["means"]))
+        if seen is None or seen.mean_gradients.grad is None:
+            return nothing
+        return nothing.added(seen.mean_gradients.grad[0], seen.visible, seen.size)
 
     def _densify(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
         grown = grow_and_prune(

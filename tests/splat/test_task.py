@@ -88,6 +88,26 @@ def test_every_photo_comes_once_an_epoch(tiny_scene: Scene) -> None:
     assert task.batch(3, rank=1, world_size=2).name == task.batch(7).name
 
 
+def test_several_processes_densify_alike_and_as_their_sum(tiny_scene: Scene) -> None:
+    config = replace(CONFIG, densify=replace(CONFIG.densify, start=0, every=1))
+    tasks = [SplatTask.from_scene(tiny_scene, config) for _ in range(2)]
+    seen: list[list[torch.Tensor]] = [[], []]
+    for rank, task in enumerate(tasks):
+        (term,) = task.losses(task.batch(0, rank, 2), 0)
+        term.value.backward()
+        task.pool(lambda value, own=seen[rank]: own.append(value) or value)  # what each would send
+    sums = [a + b for a, b in zip(*seen, strict=True)]
+    assert not torch.equal(seen[0][0], seen[1][0]), "both have seen the same"
+    for task in tasks:
+        (term,) = task.losses(task.batch(0), 0)
+        term.value.backward()
+        answers = iter(sums)
+        task.pool(lambda _, answers=answers: next(answers))
+        task.after_step(0, {})
+    assert torch.equal(tasks[0].gaussians().means, tasks[1].gaussians().means)
+    assert tasks[0].state_dict()["gradient"].sum() == 0, "no densification took place"
+
+
 def test_learning_rate_of_the_means_falls_exponentially(tiny_scene: Scene) -> None:
     task = SplatTask.from_scene(tiny_scene, CONFIG)
     rate = {group.name: group.learning_rate for group in task.parameter_groups()}["means"]
