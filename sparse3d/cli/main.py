@@ -36,6 +36,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
+    Command("demo", "Reconstruct a simulated room, and show the result as a web page.", "demo"),
     Command("doctor", "Show what is active, what is missing and how to get it.", "doctor"),
     Command("info", "Describe any supported scene, dataset or file.", "info"),
     Command("convert", "Convert a scene from one format to another.", "convert"),

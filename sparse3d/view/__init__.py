@@ -1,0 +1,1 @@
+"""Pictures of scenes and of what became of them: files, pages, windows."""
