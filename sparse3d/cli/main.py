@@ -45,6 +45,9 @@ COMMANDS = (
     Command("eval", "Evaluate a trained run with the metrics of its data set.", "eval"),
     Command("reconstruct", "Make a Gaussian splat of a few posed photos.", "reconstruct"),
     Command("render", "Render a splat from the cameras of a scene.", "render"),
+    Command(
+        "view", "Look at scenes: points, boxes, cameras, meshes and splats in one picture.", "view"
+    ),
     Command("export", "Export the result of a run for other programs.", "export"),
 )
 
