@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -54,25 +54,28 @@ class Options:
     """Write the metrics to this file, too (`-`: print them)."""
 
 
-@dataclass(frozen=True)
-class _Words:
-    options: Annotated[Options, tyro.conf.arg(name="")]
-    config: Annotated[SplatConfig, tyro.conf.arg(name="")]
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d reconstruct``."""
     words = list(arguments)
     given, _ = tyro.cli(_Quality, args=words, return_unknown_args=True, add_help=False)
     base = load_config(config_folder() / _RECIPES[given.quality], SplatConfig())
-    parsed = tyro.cli(
-        _Words,
-        prog="sparse3d reconstruct",
-        description=__doc__,
-        default=_Words(Options(tyro.MISSING), base),
-        args=words,
+    parsed: Any = tyro.cli(
+        _words(base), prog="sparse3d reconstruct", description=__doc__, args=words
     )
     return reconstruct(parsed.options, parsed.config)
+
+
+def _words(base: SplatConfig) -> type:
+    """All that the command takes: its options, and every value of the configuration as a flag."""
+    flat = tyro.conf.arg(name="")
+    return make_dataclass(
+        "Words",
+        [
+            ("options", Annotated[Options, flat]),
+            ("config", Annotated[SplatConfig, flat], field(default=base)),
+        ],
+        frozen=True,
+    )
 
 
 def reconstruct(options: Options, config: SplatConfig) -> int:
