@@ -12,9 +12,9 @@ Protocol = Literal["auto", "llff", "dtu", "blender", "mipnerf360", "even"]
 class InitConfig:
     """First Gaussians: points triangulated from SIFT matches, random ones where these are few."""
 
-    max_features: int = 8192
+    max_features: int = 4096
     """SIFT features an image at most."""
-    neighbours: int = 12
+    neighbours: int = 8
     """Each view is matched with this many nearest views (all pairs, if there are fewer)."""
     max_reprojection_error: float = 2.0
     """Triangulated points with a larger mean error are dropped, pixels."""

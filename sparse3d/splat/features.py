@@ -73,7 +73,7 @@ def match_along_epipolar_lines(
         a: Features of the first photo.
         b: Features of the second photo.
         fundamental: ``F`` with ``x_b^T F x_a = 0``.
-        max_distance: Largest distance from the epipolar line, in both images, pixels.
+        max_distance: Largest distance from the epipolar line in the second image, pixels.
         max_ratio: Lowe's ratio test, among the candidates along the line.
         max_descriptor_distance: Largest distance of unit descriptors.
 
@@ -82,43 +82,41 @@ def match_along_epipolar_lines(
     """
     if min(len(a.pixels), len(b.pixels)) == 0:
         return torch.empty(0, 2, dtype=torch.int64)
-    forward = _best(a, b, fundamental, max_distance, max_ratio)
-    backward = _best(b, a, fundamental.T, max_distance, max_ratio)
-    rows = torch.arange(len(a.pixels))
-    mutual = (forward >= 0) & (backward[forward.clamp_min(0)] == rows)
-    pairs = torch.stack([rows, forward], dim=1)[mutual]
-    difference = a.descriptors[pairs[:, 0]] - b.descriptors[pairs[:, 1]]
-    return pairs[torch.linalg.vector_norm(difference, dim=1) <= max_descriptor_distance]
+    rows = [
+        _along_lines(lines, descriptors, b, max_distance)
+        for lines, descriptors in zip(
+            _unit_lines(a, fundamental).split(_CHUNK), a.descriptors.split(_CHUNK), strict=True
+        )
+    ]
+    similarity = torch.cat(rows)  # [n, m], -1 off the line
+    backward = similarity.argmax(0)
+    best, forward = similarity.max(1)
+    second = similarity.scatter_(1, forward[:, None], -1.0).amax(1)
+    numbers = torch.arange(len(forward))
+    good = (best > -1) & (backward[forward] == numbers)
+    good &= _distance(best) <= (max_ratio * _distance(second)).clamp_max(max_descriptor_distance)
+    return torch.stack([numbers, forward], dim=1)[good]
 
 
-def _best(
-    a: Features,
+def _unit_lines(a: Features, fundamental: Float64[Tensor, "3 3"]) -> Float[Tensor, "n 3"]:
+    """Epipolar lines in the other image, scaled so that a product with a pixel is a distance."""
+    lines = torch.nn.functional.pad(a.pixels, (0, 1), value=1.0) @ fundamental.T
+    normal = torch.linalg.vector_norm(lines[:, :2], dim=1, keepdim=True)
+    return (lines / normal.clamp_min(torch.finfo(torch.float64).tiny)).float()
+
+
+def _along_lines(
+    lines: Float[Tensor, "n 3"],
+    descriptors: Float[Tensor, "n 128"],
     b: Features,
-    fundamental: Float64[Tensor, "3 3"],
     max_distance: float,
-    max_ratio: float,
-) -> Int[Tensor, " n"]:
-    chunks = zip(a.pixels.split(_CHUNK), a.descriptors.split(_CHUNK), strict=True)
-    parts = []
-    for pixels, descriptors in chunks:
-        similarity = descriptors @ b.descriptors.T
-        far = _line_distance(pixels, b.pixels, fundamental) > max_distance
-        distance = (2 - 2 * similarity.masked_fill(far, -1)).clamp_min(0).sqrt()  # 2 where far
-        distance = torch.nn.functional.pad(distance, (0, 1), value=2.0)
-        nearest, index = distance.topk(2, largest=False, dim=1)
-        good = (nearest[:, 0] < 2) & (nearest[:, 0] <= max_ratio * nearest[:, 1])
-        parts.append(torch.where(good, index[:, 0], -1))
-    return torch.cat(parts)
+) -> Float[Tensor, "n m"]:
+    """Cosine of descriptors, -1 where a keypoint of ``b`` is off the line."""
+    pixels = torch.nn.functional.pad(b.pixels, (0, 1), value=1.0).float()
+    far = (lines @ pixels.T).abs_() > max_distance
+    return (descriptors @ b.descriptors.T).masked_fill_(far, -1.0)
 
 
-def _line_distance(
-    a: Float64[Tensor, "n 2"], b: Float64[Tensor, "m 2"], fundamental: Float64[Tensor, "3 3"]
-) -> Float64[Tensor, "n m"]:
-    one = torch.nn.functional.pad
-    lines_b = one(a, (0, 1), value=1.0) @ fundamental.T  # [n, 3]: lines in image b
-    lines_a = one(b, (0, 1), value=1.0) @ fundamental  # [m, 3]: lines in image a
-    value = (lines_b @ one(b, (0, 1), value=1.0).T).abs()
-    normal_b = torch.linalg.vector_norm(lines_b[:, :2], dim=1)
-    normal_a = torch.linalg.vector_norm(lines_a[:, :2], dim=1)
-    tiny = torch.finfo(torch.float64).tiny
-    return value / torch.minimum(normal_b[:, None], normal_a[None]).clamp_min(tiny)
+def _distance(cosine: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Euclidean distance of unit vectors."""
+    return (2 - 2 * cosine).clamp_min(0).sqrt()
