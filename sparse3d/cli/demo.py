@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sparse3d import __version__
 from sparse3d.cli.arguments import parse
 from sparse3d.data.simulate.room import RoomConfig, simulate_room
-from sparse3d.errors import ConfigError, DataError
+from sparse3d.errors import ConfigError, DataError, MissingDependencyError
 from sparse3d.scene import Scene
 from sparse3d.scene.atomic import writing
 from sparse3d.scene.formats.registry import open_scene
@@ -84,7 +84,7 @@ def _demonstrate(given: Arguments, room: RoomConfig, draft: Path) -> int:
     if outcome.metrics is None:
         print("stopped; the same command continues", file=sys.stderr)
         return 128 + (outcome.report.signal or 0)
-    write_report(draft, run, scene, _story(room, config))
+    write_report(draft, run, scene, _story(room, config), _overview(draft, scene))
     _publish(draft, given.out)
     _tell(outcome, given.out)
     return 0
@@ -129,8 +129,28 @@ def _reconstruct(draft: Path, seed: int, config: SplatConfig) -> "tuple[Run, Out
 
     folder, method = draft / "run", find_method("sparse-splat")
     resume = (folder / "checkpoints").exists()
-    run = Run.open(folder) if resume else Run.create(folder, method, draft / "scene", seed, config)
+    if resume:
+        run = Run.open(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed early
+        run = Run.create(folder, method, draft / "scene", seed, config)
     return run, train_run(run, TrainSettings(), resume)
+
+
+def _overview(draft: Path, scene: Scene) -> Path | None:
+    """A picture of the splat with the cameras; None, and a line that says so, without a driver."""
+    from sparse3d.scene.images import write_rgb
+    from sparse3d.view.snapshot import SnapshotOptions, snapshot
+
+    splat = open_scene(draft / "run" / "splat.ply").gaussians
+    shown = dataclasses.replace(scene, mesh=None, gaussians=splat)
+    try:
+        picture = snapshot([shown], SnapshotOptions(width=1200, height=640))
+    except MissingDependencyError as error:
+        print(f"the page goes without a picture of the whole splat: {error}", file=sys.stderr)
+        return None
+    write_rgb(draft / "overview.png", picture)
+    return draft / "overview.png"
 
 
 def _publish(draft: Path, out: Path) -> None:
