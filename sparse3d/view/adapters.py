@@ -1,8 +1,9 @@
 """From a scene to what a picture shows of it."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -16,16 +17,30 @@ from sparse3d.view import palette
 from sparse3d.view.drawing import Drawing, Lines, Points, Surface
 from sparse3d.view.focus import core, without_strays
 
-__all__ = ["draw_cameras", "draw_scene", "frusta", "shown_frames"]
+__all__ = ["Kind", "Selection", "draw_cameras", "draw_scene", "frusta", "shown_frames"]
+
+Kind = Literal["points", "boxes", "cameras", "mesh", "gaussians"]
 
 _FEW = 20_000
 _FRONT_EDGES = ((0, 5), (1, 4))  # a cross on the front face of a box
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a scene is shown."""
+
+    frame: str | None = None
+    """Name or number of the moment, see :func:`shown_frames`."""
+    hide: frozenset[Kind] = frozenset()
+    """Kinds of things that are left out."""
+    through: str | None = None
+    """Name of the camera through which the picture is taken; its frustum is left out."""
+
+
 def draw_scene(
-    scene: Scene, up: Float[Tensor, " 3"], frame: str | None = None, hidden: str | None = None
+    scene: Scene, up: Float[Tensor, " 3"], selection: Selection = Selection()
 ) -> Drawing:
-    """Everything that a scene shows.
+    """What a scene shows.
 
     Points without colours get one by height, boxes that of their class; cameras are frusta, blue,
     orange where they are held out.
@@ -33,16 +48,17 @@ def draw_scene(
     Args:
         scene: What to show.
         up: Unit vector upwards in the world.
-        frame: Name or number of the moment, see :func:`shown_frames`.
-        hidden: Name of a camera that is not drawn, because the picture is taken through it.
+        selection: What of it.
 
     Raises:
         ConfigError: If there is no such frame.
         DataError: If stored values cannot be read.
     """
-    frames = shown_frames(scene, frame)
-    cameras = draw_cameras(frames, _frustum_depth(scene, frames), hidden)
-    return Drawing.merged([*_draw_world(scene, up), cameras, *_draw_moments(frames, up)])
+    frames = shown_frames(scene, selection.frame)
+    parts = [*_draw_world(scene, up, selection.hide), *_draw_moments(frames, up, selection.hide)]
+    if "cameras" not in selection.hide:
+        parts.append(draw_cameras(frames, _frustum_depth(scene, frames), selection.through))
+    return Drawing.merged(parts)
 
 
 def shown_frames(scene: Scene, frame: str | None) -> tuple[Frame, ...]:
@@ -129,8 +145,10 @@ def _frustum_depth(scene: Scene, frames: Sequence[Frame]) -> float:
     return max(0.6 * float(nearest.median()), 0.05 * extent, 1e-6)
 
 
-def _draw_world(scene: Scene, up: Float[Tensor, " 3"]) -> Iterator[Drawing]:
-    points, mesh, gaussians = scene.read_points(), scene.read_mesh(), scene.read_gaussians()
+def _draw_world(scene: Scene, up: Float[Tensor, " 3"], hide: Collection[Kind]) -> Iterator[Drawing]:
+    points = None if "points" in hide else scene.read_points()
+    mesh = None if "mesh" in hide else scene.read_mesh()
+    gaussians = None if "gaussians" in hide else scene.read_gaussians()
     if points is not None and len(points):
         yield _draw_points(points, up)
     if mesh is not None and len(mesh.triangles):
@@ -139,9 +157,12 @@ def _draw_world(scene: Scene, up: Float[Tensor, " 3"]) -> Iterator[Drawing]:
         yield _draw_gaussians(gaussians)
 
 
-def _draw_moments(frames: Iterable[Frame], up: Float[Tensor, " 3"]) -> Iterator[Drawing]:
+def _draw_moments(
+    frames: Iterable[Frame], up: Float[Tensor, " 3"], hide: Collection[Kind]
+) -> Iterator[Drawing]:
     for frame in frames:
-        cloud, boxes = frame.read_points(), frame.read_boxes()
+        cloud = None if "points" in hide else frame.read_points()
+        boxes = None if "boxes" in hide else frame.read_boxes()
         if cloud is not None and len(cloud):
             yield _draw_sweep(frame, cloud, up)
         if boxes is not None and len(boxes):

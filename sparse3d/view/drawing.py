@@ -40,7 +40,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """Triangles with the colours that they shall have in the picture."""
+    """Triangles with the colours that they shall have in the picture, seen from both sides."""
 
     vertices: Float[Tensor, "v 3"]
     """In the world."""

@@ -110,10 +110,9 @@ def _line_set(open3d: Any, lines: Lines) -> Any:
 
 
 def _mesh(open3d: Any, surface: Surface) -> Any:
-    """Both windings of each triangle, since the inner side of a scan shall be seen, too."""
-    triangles = torch.cat([surface.triangles, surface.triangles.flip(1)]).int().numpy()
     mesh = open3d.geometry.TriangleMesh(
-        _vectors(open3d, surface.vertices), open3d.utility.Vector3iVector(triangles)
+        _vectors(open3d, surface.vertices),
+        open3d.utility.Vector3iVector(surface.triangles.int().numpy()),
     )
     mesh.vertex_colors = _vectors(open3d, surface.colors)
     return mesh

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparse3d.errors import DataError
 from sparse3d.scene import Scene
-from sparse3d.view.adapters import draw_scene, shown_frames
+from sparse3d.view.adapters import Kind, Selection, draw_scene, shown_frames
 from sparse3d.view.drawing import Drawing
 from sparse3d.view.layers import Layer, compose
 from sparse3d.view.open3d_layer import draw_geometry
@@ -33,6 +33,8 @@ class SnapshotOptions:
     """Look through this camera of the scene: its name, or its number from 0."""
     frame: str | None = None
     """Moment of a recording: its name, or its number from 0; the first where not given."""
+    hide: tuple[Kind, ...] = ()
+    """What is left out."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Red, green, blue behind everything, 0 to 1."""
 
@@ -59,8 +61,9 @@ def snapshot(
     """
     upwards = scene_up(scenes) if up is None else up
     camera = None if options.camera is None else find_camera(scenes, options.camera)
-    hidden = None if camera is None else camera.name
-    drawing = Drawing.merged(draw_scene(s, upwards, options.frame, hidden) for s in scenes)
+    through = None if camera is None else camera.name
+    selection = Selection(options.frame, frozenset(options.hide), through)
+    drawing = Drawing.merged(draw_scene(scene, upwards, selection) for scene in scenes)
     if not drawing:
         raise DataError(scenes[0].source or scenes[0].name, "has nothing that can be drawn")
     if camera is not None:
