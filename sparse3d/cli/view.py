@@ -62,6 +62,9 @@ def _check(given: Arguments) -> None:
         size: int | None = getattr(given.options, name)
         if size is not None and not 1 <= size <= 8192:
             raise ConfigError(f"--{name} must be 1 to 8192 pixels, got {size}")
+    if not all(0 <= value <= 1 for value in given.options.background):
+        shown = " ".join(str(value) for value in given.options.background)
+        raise ConfigError(f"--background must be three numbers from 0 to 1, got {shown}")
 
 
 def _axis(name: str) -> torch.Tensor:

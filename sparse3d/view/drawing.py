@@ -58,7 +58,7 @@ class Drawing:
     lines: tuple[Lines, ...] = ()
     surfaces: tuple[Surface, ...] = ()
     gaussians: tuple[Gaussians, ...] = ()
-    focus: tuple[Float[Tensor, "n 3"], ...] = ()
+    focus: tuple[Float[Tensor, "_ 3"], ...] = ()
     """Places in the world that a viewpoint for the whole shall see."""
 
     def __bool__(self) -> bool:

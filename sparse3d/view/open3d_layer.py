@@ -4,6 +4,9 @@ Everything is unlit and nothing is processed afterwards, so that colours come ou
 """
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,7 @@ def draw_geometry(drawing: Drawing, viewpoint: Viewpoint, samples: int) -> Layer
     lens = viewpoint.intrinsics
     fine = lens.resized(lens.width * samples, lens.height * samples)
     platform = egl_platform(os.environ)
-    with quiet(), with_environment("EGL_PLATFORM", platform):
+    with _silent(open3d), with_environment("EGL_PLATFORM", platform):
         renderer = open3d.visualization.rendering.OffscreenRenderer(fine.width, fine.height)
         renderer.scene.view.set_post_processing(False)
         _fill(open3d, renderer.scene, drawing, samples)
@@ -49,13 +52,22 @@ def draw_geometry(drawing: Drawing, viewpoint: Viewpoint, samples: int) -> Layer
 
 def _open3d() -> Any:
     try:
-        import open3d
+        with warnings.catch_warnings():  # drawing needs no CUDA device, but importing asks for one
+            warnings.simplefilter("ignore")
+            import open3d
     except (ImportError, OSError) as error:
         raise MissingDependencyError(
             f"the viewer draws with Open3D, which cannot be imported ({error})",
             "pip install 'sparse3d[viewer]' && apt-get install libx11-6 libudev1 libgl1 libgomp1",
         ) from error
     return open3d
+
+
+@contextmanager
+def _silent(open3d: Any) -> Iterator[None]:
+    level = open3d.utility.VerbosityLevel.Error
+    with open3d.utility.VerbosityContextManager(level), quiet():
+        yield
 
 
 def _fill(open3d: Any, scene: Any, drawing: Drawing, samples: int) -> None:

@@ -1,0 +1,68 @@
+"""``sparse3d view`` from its words to a picture, or one line of what is wrong."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from sparse3d.cli.main import main
+from sparse3d.scene import PointCloud
+from sparse3d.scene.formats.ply import write_points
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Path:
+    rng = torch.Generator().manual_seed(0)
+    path = tmp_path / "cloud.ply"
+    write_points(path, PointCloud(torch.rand(300, 3, generator=rng)))
+    return path
+
+
+@pytest.mark.parametrize("name", ["out.png", "new/out.JPG"])
+def test_a_picture_is_written(cloud: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    target = cloud.parent / name
+    words = ["view", str(cloud), "--snapshot", str(target), "--width", "200", "--height", "100"]
+    assert main(words) == 0
+    with Image.open(target) as image:
+        assert image.size == (200, 100)
+        assert image.format == ("PNG" if name.endswith("png") else "JPEG")
+    assert capfd.readouterr() == (f"200x100: {target}\n", "")
+    assert [path.name for path in target.parent.glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--snapshot", "out.gif"], "must end in .png or .jpg"),
+        (["--snapshot", "out.png", "--width", "0"], "--width must be 1 to 8192 pixels, got 0"),
+        (["--snapshot", "out.png", "--height", "9999"], "--height must be 1 to 8192"),
+        (["--snapshot", "out.png", "--camera", "front"], "no camera is named 'front'"),
+        (["--snapshot", "out.png", "--frame", "7"], "no frame is named '7'"),
+        (["--snapshot", "out.png", "--hide", "points"], "has nothing that can be drawn"),
+        (["--snapshot", "out.png", "--background", "0", "nan", "2"], "--background must be"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_write_nothing(
+    cloud: Path,
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(cloud.parent)
+    assert main(["view", str(cloud), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert [path.name for path in cloud.parent.iterdir()] == ["cloud.ply"]
+
+
+def test_a_scene_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", "--snapshot", "out.png"]) == 2
+    assert "name a scene" in capsys.readouterr().err
+
+
+def test_a_missing_scene_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", str(tmp_path / "none"), "--snapshot", "out.png"]) == 2
+    assert f"{tmp_path / 'none'}: no such file or folder" in capsys.readouterr().err
