@@ -78,15 +78,17 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     }
 
 
-def test_it_holds_every_module_and_configuration(wheel: Path) -> None:
+def test_it_holds_every_module_template_and_configuration(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sparse3d").rglob("*.py")}
     configs = {
         f"sparse3d/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "configs").rglob("*.yaml")
     }
+    assets = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("sparse3d/**/assets/*")}
     assert configs
-    assert modules | configs | {"sparse3d/py.typed"} <= names
+    assert assets
+    assert modules | assets | configs | {"sparse3d/py.typed"} <= names
 
 
 def test_it_holds_the_kernels_of_this_python(wheel: Path) -> None:
