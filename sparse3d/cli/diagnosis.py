@@ -90,7 +90,9 @@ def _native() -> dict[str, Any]:
 def _backends() -> dict[str, dict[str, Any]]:
     """For every operator, its backends and the one that ``auto`` takes on a CPU and on CUDA."""
     folders = [Path(folder) for folder in sparse3d.ops.__path__]
-    names = sorted(module.name for module in pkgutil.iter_modules(folders) if module.ispkg)
+    names = sorted(
+        module.name for module in pkgutil.iter_modules(map(str, folders)) if module.ispkg
+    )
     return {name: _backends_of(name, folders) for name in names}
 
 
