@@ -4,7 +4,6 @@ Everything is unlit and nothing is processed afterwards, so that colours come ou
 """
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sparse3d.errors import MissingDependencyError
 from sparse3d.geometry.transforms import invert_rigid
+from sparse3d.ops.open3d_module import open3d_module
 from sparse3d.view.drawing import Drawing, Lines, Points, Surface
 from sparse3d.view.headless import egl_platform, quiet, with_environment
 from sparse3d.view.layers import Layer
@@ -35,7 +34,7 @@ def draw_geometry(drawing: Drawing, viewpoint: Viewpoint, samples: int) -> Layer
     Raises:
         MissingDependencyError: If Open3D, EGL or an OpenGL driver is not there.
     """
-    open3d = _open3d()
+    open3d = open3d_module("drawing")
     lens = viewpoint.intrinsics
     fine = lens.resized(lens.width * samples, lens.height * samples)
     platform = egl_platform(os.environ)
@@ -48,19 +47,6 @@ def draw_geometry(drawing: Drawing, viewpoint: Viewpoint, samples: int) -> Layer
         depths = np.asarray(renderer.render_to_depth_image(True)).copy()
         del renderer  # frees its buffers before the streams come back
     return Layer(torch.from_numpy(colors).float() / 255, torch.from_numpy(depths))
-
-
-def _open3d() -> Any:
-    try:
-        with warnings.catch_warnings():  # drawing needs no CUDA device, but importing asks for one
-            warnings.simplefilter("ignore")
-            import open3d
-    except (ImportError, OSError) as error:
-        raise MissingDependencyError(
-            f"the viewer draws with Open3D, which cannot be imported ({error})",
-            "pip install 'sparse3d[viewer]' && apt-get install libx11-6 libudev1 libgl1 libgomp1",
-        ) from error
-    return open3d
 
 
 @contextmanager

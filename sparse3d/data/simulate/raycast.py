@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sparse3d.errors import MissingDependencyError
+from sparse3d.ops.open3d_module import open3d_module
 from sparse3d.scene import Mesh
 
 __all__ = ["Hits", "RayCaster"]
@@ -38,7 +38,7 @@ class RayCaster:
     """
 
     def __init__(self, meshes: Sequence[Mesh]) -> None:
-        self._scene = _import_open3d().t.geometry.RaycastingScene()
+        self._scene = open3d_module("simulating").t.geometry.RaycastingScene()
         for mesh in meshes:
             vertices = np.ascontiguousarray(mesh.vertices.numpy(), np.float32)
             triangles = np.ascontiguousarray(mesh.triangles.numpy(), np.uint32)
@@ -65,16 +65,6 @@ class RayCaster:
 
 
 def _rays(origins: Float[Tensor, "#n 3"], directions: Float[Tensor, "n 3"]) -> Any:
-    open3d = _import_open3d()
+    open3d = open3d_module("simulating")
     rays = torch.cat([origins.expand_as(directions), directions], dim=1).float()
     return open3d.core.Tensor(np.ascontiguousarray(rays.numpy()))
-
-
-def _import_open3d() -> Any:
-    try:
-        import open3d
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"simulating needs Open3D ({error})", "pip install 'sparse3d[sim]'"
-        ) from None
-    return open3d
