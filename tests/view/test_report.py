@@ -141,7 +141,7 @@ def page(tmp_path: Path) -> Page:
 def test_every_view_and_number_is_there(page: Page) -> None:
     for name in (*TRAIN, *TEST):
         assert name in page.text
-    for words in ("21.00 dB", "20.50 dB", "0.550", "12\u202f345", "1 min 15 s", "107 ms", "9.9"):
+    for words in ("21.00 dB", "20.50 dB", "0.550", "12\u202f345", "1:15 min", "107 ms", "9.9"):
         assert words in page.text
     for words in (STORY.title, STORY.lead, *STORY.steps, *STORY.commands):
         assert words in page.text

@@ -36,7 +36,7 @@ def duration(seconds: float | None) -> str:
 
     Example:
         >>> duration(0.00035), duration(0.1229), duration(48.2), duration(123.3)
-        ('0.35 ms', '123 ms', '48.2 s', '2 min 3 s')
+        ('0.35 ms', '123 ms', '48.2 s', '2:03 min')
     """
     if seconds is None:
         return _NONE
@@ -45,7 +45,7 @@ def duration(seconds: float | None) -> str:
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    return f"{minutes}:{rest:02} min"
 
 
 def score(value: float | None, digits: int) -> str:
