@@ -19,6 +19,7 @@ __all__ = ["Viewpoint", "find_camera", "overview", "scene_up", "through_camera"]
 
 _FIELD_OF_VIEW = math.radians(45)  # of the shorter side
 _MARGIN = 0.92  # share of the picture that the contents may fill
+_NEAREST = 0.1  # of the extent
 _TOGETHER = 0.5  # length of the mean viewing direction above which cameras look the same way
 
 
@@ -148,6 +149,9 @@ def _fitted(
 ) -> Float64[Tensor, " 3"]:
     """The place, along the camera's own axes, nearest to the contents that sees all of them.
 
+    It keeps a tenth of the extent away: of a long thing, the nearest point alone could fill the
+    picture.
+
     A point is inside the left edge if ``x - cx >= -t (z - cz)``, inside the right one if
     ``x - cx <= t (z - cz)``; both are linear in the place ``(cx, cz)``.
     """
@@ -158,5 +162,5 @@ def _fitted(
         planes.append(((right - left) / 2, -(right + left) / (2 * tangent)))
     (cx, behind_x), (cy, behind_y) = planes
     extent = float((local.amax(0) - local.amin(0)).norm())
-    back = torch.minimum(behind_x, behind_y) - max(1e-3 * extent, 1e-6)
-    return torch.stack([cx, cy, back])
+    not_too_near = z.min() - max(_NEAREST * extent, 1e-6)
+    return torch.stack([cx, cy, torch.stack([behind_x, behind_y, not_too_near]).min()])

@@ -65,7 +65,7 @@ class DepthRange:
     far: float
 
     @classmethod
-    def of(cls, depths: Iterable[Float[Tensor, "h w"]]) -> "DepthRange":
+    def of(cls, depths: Iterable[Float[Tensor, "_ _"]]) -> "DepthRange":
         """All but the extreme 2 % of the known depths, at least a thousandth deep."""
         known = [_samples(depth) for depth in depths]
         values = torch.cat(known) if known else torch.zeros(0)
