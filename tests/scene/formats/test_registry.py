@@ -43,7 +43,8 @@ def test_names_are_unique() -> None:
 def test_what_no_format_knows_is_refused_with_the_list(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "something.xyz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"something\.xyz: not recognised as any of .*colmap, .*ply, ") as e:
+    expected = r"something\.xyz: not recognised as any of .*colmap, .*ply, "
+    with pytest.raises(DataError, match=expected) as e:
         open_scene(path)
     assert "\n" not in str(e.value)
 
