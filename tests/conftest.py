@@ -1,8 +1,15 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on the machine and its load; that must not fail a test. In CI
+# the examples are the same every time.
+settings.register_profile("sparse3d", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("sparse3d")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
