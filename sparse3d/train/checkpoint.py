@@ -126,9 +126,11 @@ def write_tensors(content: object, *paths: Path) -> None:
     # Through memory, because torch reports a full disk as an error without a reason.
     buffer = io.BytesIO()
     torch.save(_plain(content, "content"), buffer)
-    for path in paths:
-        with writing(path) as draft:
-            draft.write_bytes(buffer.getbuffer())
+    # The view is released here: Python 3.12 crashes if a full disk leaves it to the collector.
+    with buffer.getbuffer() as view:
+        for path in paths:
+            with writing(path) as draft:
+                draft.write_bytes(view)
 
 
 def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
