@@ -47,8 +47,11 @@ def main(arguments: Sequence[str]) -> int:
     image = snapshot(scenes, given.options, None if given.up is None else _axis(given.up))
     with writing(given.snapshot) as draft:
         named = draft.with_suffix(given.snapshot.suffix)
-        write_rgb(named, image)
-        named.replace(draft)
+        try:
+            write_rgb(named, image)
+            named.replace(draft)
+        finally:
+            named.unlink(missing_ok=True)
     print(f"{image.shape[1]}x{image.shape[0]}: {given.snapshot}")
     return 0
 

@@ -3,7 +3,7 @@
 import errno
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,8 @@ def writing(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
     written is removed and ``target`` is left as it was.
 
     Args:
-        target: The file or folder that shall exist afterwards; parents are created. An existing
-            file is replaced.
+        target: The file or folder that shall exist afterwards; parents are created, and removed
+            again if the block fails. An existing file is replaced.
         replace_folder: Whether an existing folder may be replaced, too.
 
     Raises:
@@ -31,6 +31,7 @@ def writing(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
     if target.is_dir() and not replace_folder and any(target.iterdir()):
         raise DataError(target, "output folder must be new or empty")
     draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.part"
+    missing = [folder for folder in target.parents if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield draft
@@ -39,6 +40,7 @@ def writing(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
         raise _named(error, target) from error
     finally:
         _remove(draft)
+        _remove_empty(missing)
 
 
 def _replace(draft: Path, target: Path) -> None:
@@ -52,6 +54,15 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     elif path.exists():
         path.unlink()
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Take back new folders, the innermost first, up to one that has contents."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # not empty, as after every success, or never made
+            return
 
 
 def _named(error: OSError, target: Path) -> Exception:

@@ -1,5 +1,6 @@
 """Images, masks and depth maps on disk."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from sparse3d.errors import DataError
 
 __all__ = [
+    "check_whole",
     "has_alpha",
     "image_size",
     "read_depth",
@@ -35,6 +37,23 @@ def has_alpha(path: Path) -> bool:
     """Whether the image has an alpha channel, from its header."""
     with _open(path) as image:
         return "A" in image.getbands() or "transparency" in image.info
+
+
+def check_whole(path: Path) -> None:
+    """Read an image to its end without keeping pixels, as cheaply as its format allows.
+
+    Raises:
+        DataError: If the file is missing, truncated or no image.
+    """
+    with _open(path) as image:
+        try:
+            if image.format == "PNG":
+                image.verify()  # its checksums
+                return
+            image.draft(None, (1, 1))  # JPEG: an eighth of the size
+            image.load()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(path, f"image is damaged or cut short ({error})") from None
 
 
 def read_rgba(path: Path, size: tuple[int, int] | None = None) -> Float[Tensor, "h w 4"]:
@@ -91,7 +110,9 @@ def write_rgb(path: Path, image: Float[Tensor, "h w 3"]) -> None:
 
 def write_depth(path: Path, depth: Float[Tensor, "h w"]) -> None:
     """Write z-depth in scene units as a float32 ``.npy``."""
-    np.save(path, depth.detach().float().numpy())
+    content = io.BytesIO()
+    np.save(content, depth.detach().float().numpy())
+    path.write_bytes(content.getbuffer())  # np.save would not say that the disk is full
 
 
 def _open(path: Path) -> Image.Image:

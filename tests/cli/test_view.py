@@ -1,5 +1,6 @@
 """``sparse3d view`` from its words to a picture, or one line of what is wrong."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,17 @@ def test_a_scene_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_missing_scene_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["view", str(tmp_path / "none"), "--snapshot", "out.png"]) == 2
     assert f"{tmp_path / 'none'}: no such file or folder" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing(
+    cloud: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, image: object) -> None:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sparse3d.cli.view.snapshot", lambda *_: torch.zeros(2, 3, 3))
+    monkeypatch.setattr("sparse3d.cli.view.write_rgb", half)
+    assert main(["view", str(cloud), "--snapshot", str(cloud.parent / "out.png")]) == 2
+    assert "out.png: no space left on the output disk" in capsys.readouterr().err
+    assert [path.name for path in cloud.parent.iterdir()] == ["cloud.ply"]

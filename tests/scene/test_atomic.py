@@ -72,3 +72,10 @@ def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
         writing(tmp_path / "file" / "out"),
     ):
         pass
+
+
+def test_a_failing_block_takes_new_parents_back(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ValueError, match="x"):
+        write_half(tmp_path / "mine" / "new" / "newer" / "file", ValueError("x"))
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sparse3d.errors import DataError
 from sparse3d.geometry.conventions import opengl_from_opencv
 from sparse3d.scene.atomic import writing
@@ -14,6 +12,7 @@ from sparse3d.scene.camera import Camera
 from sparse3d.scene.formats import ply
 from sparse3d.scene.formats.nerfstudio_lens import model_of, values_of
 from sparse3d.scene.formats.photos import file_names, link_or_copy, place_mask
+from sparse3d.scene.images import write_depth
 from sparse3d.scene.scene import Scene
 
 __all__ = ["write"]
@@ -104,7 +103,7 @@ def _place_depth(camera: Camera, source: Path, name: str, folder: Path) -> str:
         link_or_copy(source, folder / file)
     else:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        np.save(folder / file, depth.numpy() * 1000)
+        write_depth(folder / file, depth * 1000)
     return file
 
 
