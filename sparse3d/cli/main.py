@@ -22,6 +22,8 @@ __all__ = ["COMMANDS", "Command", "main"]
 USER_ERROR = 2
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
+REFUSED = (errno.EACCES, errno.ENAMETOOLONG, errno.EPERM, errno.EROFS)
+"""What the system does not let us do with a file that the user has named."""
 
 
 class Command(NamedTuple):
@@ -69,9 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(f"{error.filename or 'output'}: no space left on the disk", debug)
+        if error.filename is None or error.errno not in REFUSED:
             raise
-        return _fail(f"{error.filename or 'output'}: no space left on the disk", debug)
+        return _fail(f"{error.filename}: {error.strerror}", debug)
     return code
 
 

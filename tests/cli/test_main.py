@@ -123,6 +123,16 @@ def test_full_disk_is_one_line(
     )
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG])
+def test_a_file_that_the_system_refuses_is_named(
+    broken_command, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_command(OSError(number, os.strerror(number), "secret/scene.json"))
+    assert main(["doctor"]) == 2
+    expected = f"sparse3d: error: secret/scene.json: {os.strerror(number)}\n"
+    assert capsys.readouterr().err == expected
+
+
 def test_our_own_defects_keep_their_traceback(broken_command) -> None:
     broken_command(ZeroDivisionError("defect"))
     with pytest.raises(ZeroDivisionError):

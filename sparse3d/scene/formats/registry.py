@@ -1,5 +1,6 @@
 """All disk formats in the order in which they are tried, and the way in and out for scenes."""
 
+import os
 from pathlib import Path
 
 from sparse3d.errors import ConfigError, DataError
@@ -54,11 +55,14 @@ def recognise(path: Path) -> Format:
     """The format of a file or folder, judged by its contents.
 
     Raises:
-        DataError: If there is nothing at the path, or no format fits; the message lists them.
+        DataError: If there is nothing at the path, it may not be read, or no format fits; the
+            message lists them.
     """
     if not path.exists():
         raise DataError(path, "no such file or folder")
     found = _first_that_fits(path)
+    if found is None and not os.access(path, os.R_OK):
+        raise DataError(path, "cannot be read (Permission denied)")
     if found is None:
         known = ", ".join(form.name for form in FORMATS if form.read)
         raise DataError(path, f"not recognised as any of {known}")

@@ -56,6 +56,15 @@ def test_empty_folders_and_missing_paths(tmp_path: Path) -> None:
         open_scene(tmp_path / "gone")
 
 
+def test_a_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.xyz").write_text("secret")
+    monkeypatch.setattr("sparse3d.scene.formats.registry.os.access", lambda *_: False)
+    with pytest.raises(DataError, match=r"a\.xyz: cannot be read \(Permission denied\)"):
+        open_scene(tmp_path / "a.xyz")
+
+
 def test_formats_that_cannot_be_written(photo_scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no format is named 'colmop'; writable are .*colmap"):
         save_scene(photo_scene, tmp_path / "out", "colmop")
