@@ -69,7 +69,7 @@ def overlay(base: ConfigT, values: object, place: Place) -> ConfigT:
         changes[key] = _convert(value, types[key], getattr(base, key), place.inner(key))
     try:
         return dataclasses.replace(_instance(base), **changes)
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:  # of its __post_init__
         raise ConfigError(f"{place.source}: {error}") from error
 
 
