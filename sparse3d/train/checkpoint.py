@@ -113,7 +113,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise DataError(path, "a checkpoint was expected; damaged or another file") from error
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise DataError(path, f"not a file of the format {_FORMAT!r}")
-    return Checkpoint(**{**content, "environment": Environment(**content["environment"])})
+    try:
+        return Checkpoint(**{**content, "environment": Environment(**content["environment"])})
+    except (TypeError, KeyError) as error:
+        raise DataError(path, f"not a file of the format {_FORMAT!r} ({error})") from error
 
 
 def write_tensors(content: object, *paths: Path) -> None:

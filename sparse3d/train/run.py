@@ -30,6 +30,7 @@ __all__ = ["Run", "build_task", "load_task"]
 
 _FILE = "run.yaml"
 _FORMAT = 1
+_SEEDS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Run:
 
         Raises:
             DataError: If the folder has contents, or the data is not there.
+            ConfigError: If the seed is none for every generator.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise DataError(
@@ -70,6 +72,8 @@ class Run:
             )
         if not data.exists():
             raise DataError(data, "no such file or folder")
+        if not 0 <= seed < _SEEDS:
+            raise ConfigError(f"seed must be from 0 to {_SEEDS - 1}, got {seed}")
         run = cls(folder, method, data.resolve(), seed, config, Environment.current())
         run.write()
         return run
@@ -117,8 +121,9 @@ class Run:
 
     def discard(self) -> None:
         """Take back what was written, if the training did not come to anything worth keeping."""
-        if not (self.folder / "checkpoints").exists():
-            for folder in (self.folder / "init", self.logs):
+        checkpoints = self.folder / "checkpoints"
+        if not checkpoints.is_dir() or not any(checkpoints.iterdir()):
+            for folder in (self.folder / "init", self.logs, checkpoints):
                 shutil.rmtree(folder, ignore_errors=True)
             (self.folder / _FILE).unlink(missing_ok=True)
             if not any(self.folder.iterdir()):

@@ -48,7 +48,9 @@ class _Evil:
         return os.mkdir, ("evil",)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "pickle", "evil", "other"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "empty", "text", "pickle", "evil", "other", "more"]
+)
 def test_other_files_are_refused_and_not_executed(
     tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +61,8 @@ def test_other_files_are_refused_and_not_executed(
         torch.save({"x": _Evil()}, path)
     elif damage == "other":
         torch.save({"model": torch.ones(1)}, path)
+    elif damage == "more":
+        torch.save({**torch.load(path, weights_only=True), "unheard-of": 1}, path)
     else:
         whole = path.read_bytes()
         contents = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}

@@ -1,5 +1,6 @@
 """Run folders: made once, opened anywhere, resumed exactly, never half there."""
 
+import errno
 import json
 import shutil
 import signal
@@ -147,6 +148,27 @@ def test_a_failure_before_the_first_checkpoint_leaves_nothing(
     with pytest.raises(DataError, match="is no scene"):
         train_run(run, QUICK)
     assert not run.folder.exists()
+
+
+def test_a_disk_that_fills_at_the_first_checkpoint_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(DataError, match=r"last\.pt: no space left on the output disk"):
+        train_run(run, QUICK)
+    assert not run.folder.exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_not_every_generator_takes_is_refused(
+    data: Path, tmp_path: Path, run: Run, seed: int
+) -> None:
+    with pytest.raises(ConfigError, match=f"seed must be from 0 to .*807, got {seed}"):
+        Run.create(tmp_path / "b", run.method, data, seed, run.config)
+    assert not (tmp_path / "b").exists()
 
 
 def test_what_is_not_ours_survives_a_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
