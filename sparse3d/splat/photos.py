@@ -70,7 +70,9 @@ def load_photo(
 
     Raises:
         DataError: If the image or mask cannot be read, or the lens cannot be undistorted.
+        ConfigError: If ``size`` is larger than the photo.
     """
+    _require_smaller(camera, size)
     image = camera.read_image(background)
     undistortion = _undistortion(camera)
     image = undistortion.apply(image)
@@ -91,6 +93,15 @@ def resize_image(image: Float[Tensor, "h w c"], size: tuple[int, int]) -> Float[
         batch, (size[1], size[0]), mode="bicubic", align_corners=False, antialias=True
     )
     return resized[0].permute(1, 2, 0).clamp(0, 1)
+
+
+def _require_smaller(camera: Camera, size: tuple[int, int] | None) -> None:
+    lens = camera.intrinsics
+    if size is not None and (size[0] > lens.width or size[1] > lens.height):
+        raise ConfigError(
+            f"{camera.image_path}: a photo of {lens.width}x{lens.height}"
+            f" cannot be downscaled to {size[0]}x{size[1]}"
+        )
 
 
 def _undistortion(camera: Camera) -> Undistortion:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from sparse3d.errors import DataError
 from sparse3d.scene import Camera, PointCloud
 from sparse3d.scene.atomic import writing
 from sparse3d.splat.config import InitConfig
@@ -102,6 +104,9 @@ def _store(path: Path, points: PointCloud) -> None:
 
 
 def _load(path: Path) -> PointCloud:
-    with np.load(path, allow_pickle=False) as arrays:
-        positions, colors = (torch.from_numpy(arrays[name]) for name in ("positions", "colors"))
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            positions, colors = (torch.from_numpy(arrays[name]) for name in ("positions", "colors"))
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise DataError(path, "first points expected; damaged: remove it, and try again") from error
     return PointCloud(positions, colors=colors)

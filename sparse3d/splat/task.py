@@ -19,6 +19,7 @@ from sparse3d.ops.adam import Adam
 from sparse3d.ops.rasterize import Render, rasterize
 from sparse3d.ops.ssim import photometric_loss
 from sparse3d.scene import Camera, Gaussians, Scene
+from sparse3d.scene.images import check_whole
 from sparse3d.splat.config import SplatConfig
 from sparse3d.splat.densify import GradientStatistics, grow_and_prune
 from sparse3d.splat.initialise import gaussians_from_points, scene_extent
@@ -97,6 +98,7 @@ class SplatTask:
             split = replace(split, background=config.background)
         background = BACKGROUNDS[split.background]
         size = parse_size(config.downscale_to)
+        _check_held_out(split.test)
         photos = [load_photo(camera, size, background) for camera in split.train]
         if start is None:
             points = initial_points(split.train, background, config.init, seed, cache)
@@ -275,6 +277,14 @@ class SplatTask:
         rates = self.config.rates
         share = min(step / max(self.config.iterations, 1), 1.0)
         return self.extent * rates.means ** (1 - share) * rates.means_final**share
+
+
+def _check_held_out(cameras: Iterable[Camera]) -> None:
+    """Find a damaged photo before the training, not at the evaluation after it."""
+    for camera in cameras:
+        for path in (camera.image_path, camera.mask_path):
+            if path is not None:
+                check_whole(path)
 
 
 def _constant_rate(rate: float, step: int) -> float:

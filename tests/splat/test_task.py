@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.training import ParameterGroup
 from sparse3d.scene import Scene
+from sparse3d.scene.images import write_rgb
 from sparse3d.splat.config import DensifyConfig, InitConfig, SplatConfig
 from sparse3d.splat.results import picture_name
 from sparse3d.splat.task import SplatTask
@@ -122,6 +123,14 @@ def test_cached_points_are_taken_instead_of_new_ones(tiny_scene: Scene, tmp_path
     assert torch.equal(first.gaussians().means, again.gaussians().means)
 
 
+def test_damaged_cached_points_are_named(tiny_scene: Scene, tmp_path: Path) -> None:
+    SplatTask.from_scene(tiny_scene, CONFIG, 0, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"points\.npz: first points expected; damaged: remove it"):
+        SplatTask.from_scene(tiny_scene, CONFIG, 0, tmp_path)
+
+
 def test_foreign_and_unfitting_states_are_refused(tiny_scene: Scene) -> None:
     task = SplatTask.from_scene(tiny_scene, CONFIG)
     with pytest.raises(ConfigError, match="checkpoint of 'second'"):
@@ -147,6 +156,29 @@ def test_a_missing_photo_is_named(tiny_scene: Scene) -> None:
     frames = (tiny_scene.frames[0], broken, *tiny_scene.frames[2:])
     with pytest.raises(DataError, match=r"nowhere\.png"):
         SplatTask.from_scene(replace(tiny_scene, frames=frames), CONFIG)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_damaged_held_out_photo_is_found_before_training(
+    tiny_scene: Scene, tmp_path: Path, suffix: str
+) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    held_out = task.test_cameras[0]
+    path = tmp_path / f"cut{suffix}"
+    write_rgb(path, held_out.read_image())
+    path.write_bytes(path.read_bytes()[:-200])
+    damaged = replace(held_out, image_path=path)
+    frames = tuple(
+        replace(f, cameras=(damaged,)) if f.cameras[0].name == held_out.name else f
+        for f in tiny_scene.frames
+    )
+    with pytest.raises(DataError, match=rf"cut\{suffix}: image is damaged or cut short"):
+        SplatTask.from_scene(replace(tiny_scene, frames=frames), CONFIG)
+
+
+def test_photos_are_not_enlarged(tiny_scene: Scene) -> None:
+    with pytest.raises(ConfigError, match=r"\.png: a photo of 48x36 cannot be downscaled to 48x37"):
+        SplatTask.from_scene(tiny_scene, replace(CONFIG, downscale_to="48x37"))
 
 
 def test_results_are_pictures_of_the_test_views(tiny_scene: Scene, tmp_path: Path) -> None:
