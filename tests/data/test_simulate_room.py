@@ -139,3 +139,7 @@ def test_an_occupied_folder_and_impossible_values_are_refused(tmp_path: Path) ->
         RoomConfig(views=0)
     with pytest.raises(ConfigError, match="field_of_view"):
         RoomConfig(field_of_view=170.0)
+    with pytest.raises(ConfigError, match="at most 8192, got 504x9000"):
+        RoomConfig(height=9000)
+    with pytest.raises(ConfigError, match=r"seed must be from 0 to .*, got -1"):
+        RoomConfig(seed=-1)

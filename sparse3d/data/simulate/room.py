@@ -26,6 +26,9 @@ from sparse3d.scene.scene import Split
 
 __all__ = ["RoomConfig", "simulate_room"]
 
+_LARGEST = 8192
+_SEEDS = 2**63
+
 
 @dataclass(frozen=True)
 class RoomConfig:
@@ -53,6 +56,12 @@ class RoomConfig:
         for name in ("views", "width", "height", "samples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if max(self.width, self.height) > _LARGEST:
+            raise ConfigError(
+                f"width and height must be at most {_LARGEST}, got {self.width}x{self.height}"
+            )
+        if not 0 <= self.seed < _SEEDS:
+            raise ConfigError(f"seed must be from 0 to {_SEEDS - 1}, got {self.seed}")
         if self.test_views < 0 or not 1 <= self.field_of_view <= 150:
             raise ConfigError(
                 "test_views must not be negative and field_of_view lie between 1 and 150 degrees,"
