@@ -112,7 +112,7 @@ def write_depth(path: Path, depth: Float[Tensor, "h w"]) -> None:
     """Write z-depth in scene units as a float32 ``.npy``."""
     content = io.BytesIO()
     np.save(content, depth.detach().float().numpy())
-    path.write_bytes(content.getbuffer())  # np.save would not say that the disk is full
+    path.write_bytes(content.getvalue())  # np.save would not say that the disk is full
 
 
 def _open(path: Path) -> Image.Image:
