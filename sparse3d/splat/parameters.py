@@ -1,6 +1,6 @@
 """The trained tensors of a splat, and how they grow and shrink during a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Int
@@ -78,10 +78,6 @@ class SplatParameters:
         logits = self._parameters["logit_opacities"].data
         opacities = torch.sigmoid(logits) * factor
         self._parameters["logit_opacities"].data = torch.logit(opacities, eps=1e-6)
-
-    def require(self, names: Sequence[str]) -> list[nn.Parameter]:
-        """The parameters of the given names."""
-        return [self._parameters[name] for name in names]
 
 
 def _columns(gaussians: Gaussians) -> dict[str, Tensor]:
