@@ -88,3 +88,19 @@ def test_a_scene_without_photos_is_named(
     words = ["reconstruct", str(tmp_path / "a.pts"), "--out", str(tmp_path / "run")]
     assert sparse3d(words) == 2
     assert "a.pts: posed cameras expected" in capsys.readouterr().err
+
+
+def test_a_run_is_resumed_by_the_same_words_only(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["reconstruct", str(photos), "--out", str(out), *QUICK]
+    assert sparse3d([*words, "--views", "3"]) == 0
+    splat = (out / "splat.ply").read_bytes()
+    (out / "splat.ply").unlink()
+    assert sparse3d([*words, "--views", "3"]) == 2
+    assert "--resume continues" in capsys.readouterr().err
+    assert sparse3d([*words, "--views", "3", "--resume"]) == 0
+    assert (out / "splat.ply").read_bytes() == splat
+    assert sparse3d([*words, "--views", "2", "--resume"]) == 2
+    assert "was started with" in capsys.readouterr().err
