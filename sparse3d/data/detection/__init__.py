@@ -1,0 +1,1 @@
+"""What detectors train on: split frames, class maps, cropped samples, augmentation."""

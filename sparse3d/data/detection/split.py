@@ -1,0 +1,129 @@
+"""Which frames are trained on and which are held out."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparse3d.data.detection.classes import ClassMap
+from sparse3d.data.detection.config import DataConfig
+from sparse3d.errors import DataError
+from sparse3d.scene import Frame, Scene
+from sparse3d.scene.scene import Split
+from sparse3d.scene.stored import Stored
+
+__all__ = ["FrameSplit", "labelled_frames", "require_objects", "split_frames"]
+
+_MOST_NAMES = 12  # class names that an error lists
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSplit:
+    """Frames to learn from and frames to be judged by, in the order of the data set."""
+
+    train: tuple[Frame, ...]
+    """Training frames, at least one."""
+    val: tuple[Frame, ...]
+    """Validation frames, at least one; see ``note`` where these are not held out."""
+    note: str | None = None
+    """One line on the choice where it is not that of the data set."""
+
+
+def split_frames(scene: Scene, config: DataConfig) -> FrameSplit:
+    """Split the labelled frames of a scene.
+
+    Where the files name splits, these are heeded: frames are held out that are named ``val``, else
+    those named ``test``. Where they name none, ``config.val_fraction`` of the frames is held out,
+    spread evenly. Where nothing is held out, the training frames stand in, and the note says so.
+
+    Raises:
+        DataError: If no frame has points and boxes, all of them are held out by name, or no
+            training frame has an object of a wanted class.
+    """
+    frames = labelled_frames(scene)
+    named = any(frame.split is not None for frame in frames)
+    split = _by_name(frames) if named else _spread(frames, config.val_fraction)
+    if not split.train:
+        problem = "training frames expected, but all frames with boxes are named val or test"
+        raise DataError(scene.source or scene.name, problem)
+    require_objects(scene, split.train, config)
+    return split
+
+
+def labelled_frames(scene: Scene) -> tuple[Frame, ...]:
+    """The frames with points and boxes.
+
+    Raises:
+        DataError: If there are none.
+    """
+    frames = tuple(f for f in scene.frames if f.points is not None and f.boxes is not None)
+    if not frames:
+        problem = f"frames with points and boxes expected, none of {len(scene.frames)} has both"
+        raise DataError(scene.source or scene.name, problem)
+    return frames
+
+
+def require_objects(scene: Scene, frames: Sequence[Frame], config: DataConfig) -> None:
+    """Make sure that there is something to learn; stops reading at the first wanted object.
+
+    Raises:
+        DataError: If no frame has an object of a wanted class; the names that there are, are
+            listed.
+    """
+    classes, found = ClassMap.of(config), Counter[str]()
+    for frame in frames:
+        names = _names(frame)
+        if any(map(classes.wants, names)):
+            return
+        found.update(names)
+    wanted = ", ".join(config.classes)
+    problem = f"objects of {wanted} expected, no training frame has any; {_there_are(found)}"
+    if found:
+        example = f"{found.most_common(1)[0][0]}={config.classes[0]}"
+        problem += f"; names that mean the same are mapped with renamed, such as {example}"
+    raise DataError(scene.source or scene.name, problem)
+
+
+def _names(frame: Frame) -> tuple[str, ...]:
+    if isinstance(frame.boxes, Stored) and frame.boxes.count == 0:
+        return ()
+    boxes = frame.read_boxes()
+    return () if boxes is None else boxes.names
+
+
+def _there_are(found: Counter[str]) -> str:
+    if not found:
+        return "there are no objects at all"
+    listed = [f"{name} ({count})" for name, count in found.most_common(_MOST_NAMES)]
+    more = ["..."] if len(found) > _MOST_NAMES else []
+    return f"there are {', '.join(listed + more)}"
+
+
+def _by_name(frames: Sequence[Frame]) -> FrameSplit:
+    train = _named(frames, "train") or _named(frames, None)
+    held_out = _named(frames, "val") or _named(frames, "test")
+    if held_out:
+        return FrameSplit(train, held_out)
+    return _nothing_held_out(train, "no labelled frame is named val or test")
+
+
+def _named(frames: Sequence[Frame], split: Split | None) -> tuple[Frame, ...]:
+    return tuple(frame for frame in frames if frame.split == split)
+
+
+def _spread(frames: Sequence[Frame], fraction: float) -> FrameSplit:
+    total = len(frames)
+    if fraction == 0 or total == 1:
+        reason = "val_fraction is 0" if fraction == 0 else "there is one labelled frame only"
+        return _nothing_held_out(tuple(frames), reason)
+    count = min(max(round(total * fraction), 1), total - 1)
+    chosen = {(2 * i + 1) * total // (2 * count) for i in range(count)}
+    return FrameSplit(
+        tuple(frame for i, frame in enumerate(frames) if i not in chosen),
+        tuple(frame for i, frame in enumerate(frames) if i in chosen),
+        f"no split is named: {count} of {total} frames are held out, spread evenly",
+    )
+
+
+def _nothing_held_out(frames: tuple[Frame, ...], reason: str) -> FrameSplit:
+    note = f"{reason}: validation is on the training frames themselves"
+    return FrameSplit(frames, frames, note)
