@@ -21,6 +21,7 @@ from sparse3d.geometry.transforms import invert_rigid, transform_points
 from sparse3d.scene.atomic import writing
 from sparse3d.scene.boxes import Boxes3D, ImageBoxes
 from sparse3d.scene.formats.arrays import read_all
+from sparse3d.scene.formats.headings import turn_problem
 from sparse3d.scene.formats.kitti_calibration import NOMINAL_SIZE, KittiCalibration
 
 __all__ = [
@@ -73,7 +74,8 @@ def read_labels(path: Path) -> tuple[KittiLabel, ...]:
 
     Raises:
         DataError: If a row is not 15 columns (16 with a score), has something else than finite
-            numbers, or a size that is not positive; file and line are named.
+            numbers, a size that is not positive, or a rotation_y beyond a full turn; file and line
+            are named.
     """
     lines = read_all(path).decode("utf-8", "replace").splitlines()
     return tuple(_parse(path, i, line.split()) for i, line in enumerate(lines, 1) if line.strip())
@@ -171,6 +173,9 @@ def _parse(path: Path, number: int, words: list[str]) -> KittiLabel:
     truncated, occluded, alpha, *rest = values
     if words[0] != DONT_CARE and min(rest[4:7]) <= 0:
         raise DataError(path, f"{where}: height, width, length must be positive, got {rest[4:7]}")
+    turned_too_far = None if words[0] == DONT_CARE else turn_problem(rest[10])
+    if turned_too_far:
+        raise DataError(path, f"{where}: rotation_y {turned_too_far}")
     return KittiLabel(
         name=words[0],
         truncated=truncated,

@@ -6,6 +6,7 @@ from pathlib import Path
 from sparse3d.errors import ConfigError, DataError
 from sparse3d.scene.formats import (
     blender,
+    clouds,
     colmap,
     compressed_ply,
     gaussian_ply,
@@ -39,6 +40,7 @@ FORMATS: tuple[Format, ...] = (
     colmap.FORMAT,
     colmap.TEXT_FORMAT,
     kitti.FORMAT,
+    clouds.FORMAT,
     compressed_ply.FORMAT,
     gaussian_ply.FORMAT,
     ply.FORMAT,

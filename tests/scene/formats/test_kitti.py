@@ -261,6 +261,8 @@ GOOD = "Car 0.00 0 1.85 387.63 181.54 423.81 203.12 1.67 1.87 3.69 -16.53 2.39 5
         (GOOD.replace("1.87", "-1.87"), "line 2: height, width, length must be positive"),
         (GOOD.replace("1.87", "0"), "line 2: height, width, length must be positive"),
         (GOOD.replace("0.00 0 ", "0.00 0.5 "), "line 2: finite numbers and a whole"),
+        (GOOD.replace("1.57", "90"), "line 2: rotation_y 90 looks like degrees"),
+        (GOOD.replace("1.57", "-6.5") + " 0.9", "line 2: rotation_y -6.5 looks like degrees"),
     ],
 )
 def test_bad_label_lines_are_named(tmp_path: Path, line: str, message: str) -> None:
@@ -269,6 +271,14 @@ def test_bad_label_lines_are_named(tmp_path: Path, line: str, message: str) -> N
     frame = open_kitti(root).frames[0]
     with pytest.raises(DataError, match=rf"000001\.txt: {message}"):
         frame.read_boxes()
+
+
+def test_filler_angles_and_a_full_turn_are_fine(tmp_path: Path) -> None:
+    filler = "DontCare -1 -1 -10 503.89 169.71 590.61 190.13 -1 -1 -1 -1000 -1000 -1000 -10"
+    full = [GOOD.replace("1.57", angle) for angle in ("6.2832", "-6.29")]
+    (tmp_path / "a.txt").write_text("\n".join([filler, *full]))
+    found = kitti_labels.read_labels(tmp_path / "a.txt")
+    assert [label.rotation_y for label in found] == [-10, 6.2832, -6.29]
 
 
 @pytest.mark.parametrize(
