@@ -105,7 +105,7 @@ def crop_to_range(sample: Sample, config: DataConfig) -> Sample:
     return replace(sample, points=points, boxes=sample.boxes.select(sure), ignored=ignored)
 
 
-def _count_inside(positions: Float[Tensor, "n 3"], boxes: Boxes3D) -> Int64[Tensor, " n"]:
+def _count_inside(positions: Float[Tensor, "p 3"], boxes: Boxes3D) -> Int64[Tensor, " n"]:
     parts = boxes.rows().split(_BOXES_AT_ONCE)
     return torch.cat([points_in_boxes(positions, part).sum(1) for part in parts])
 
