@@ -1,9 +1,10 @@
-"""A web page about a reconstruction: photos, renders beside truth, depth, errors, numbers.
+"""A web page about runs: what came out, beside the truth, in pictures and numbers.
 
 The page is one HTML file with its style and script inside and pictures beside it; it loads nothing
 from elsewhere and can be moved, sent or published together with the folders it links to.
 """
 
-from sparse3d.view.report.page import Story, write_report
+from sparse3d.view.report.page import Cover, Part, Story, write_page
+from sparse3d.view.report.splat import SplatPart, write_report
 
-__all__ = ["Story", "write_report"]
+__all__ = ["Cover", "Part", "SplatPart", "Story", "write_page", "write_report"]

@@ -1,37 +1,22 @@
-"""The page itself: from a run and its scene to ``index.html``."""
+"""The page itself: parts about runs, one below the other, in one ``index.html``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
+from typing import Protocol, runtime_checkable
 
 from sparse3d import __version__
-from sparse3d.errors import DataError
-from sparse3d.scene import Camera, Scene
 from sparse3d.scene.atomic import writing
-from sparse3d.splat.results import picture_name
 from sparse3d.train.run import Run
 from sparse3d.view.colormap import DEPTH, ERROR
-from sparse3d.view.report.facts import Facts, Scores, read_facts
-from sparse3d.view.report.markup import Markup, asset, fill, joined, link
-from sparse3d.view.report.numbers import length, score, score_table, step_bar, tiles
-from sparse3d.view.report.pictures import (
-    ERROR_LIMIT,
-    DepthRange,
-    HeldOut,
-    depth_picture,
-    error_picture,
-    held_out,
-    small_photo,
-    write_picture,
-)
+from sparse3d.view.report.markup import Markup, asset, fill, joined
 
-__all__ = ["Story", "write_report"]
+__all__ = ["Cover", "Part", "Story", "origin", "write_page"]
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The words of a report."""
+    """The words of a part."""
 
     title: str
     lead: str
@@ -39,151 +24,113 @@ class Story:
     steps: tuple[str, ...]
     """What was done, step by step."""
     commands: tuple[str, ...]
-    """Lines for a shell that do the same with other photos."""
+    """Lines for a shell that do the same with other data."""
 
 
-def write_report(
-    folder: Path, run: Run, scene: Scene, story: Story, overview: Path | None = None
-) -> Path:
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The words above several parts."""
+
+    title: str
+    lead: str
+
+
+@runtime_checkable
+class Part(Protocol):
+    """What is told of one run."""
+
+    @property
+    def story(self) -> Story:
+        """The words."""
+        ...
+
+    @property
+    def anchor(self) -> str:
+        """Name for links within the page, of letters."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Seed and versions, for the foot of the page."""
+        ...
+
+    def draw(self, folder: Path) -> None:
+        """Write the pictures of the part that the run does not have into a folder."""
+        ...
+
+    def tiles(self) -> Markup:
+        """The most telling numbers."""
+        ...
+
+    def sections(self) -> Markup:
+        """All the rest."""
+        ...
+
+
+def write_page(folder: Path, parts: Sequence[Part], cover: Cover | None = None) -> Path:
     """Write ``index.html``, and ``pictures/`` beside it; earlier ones are replaced.
 
-    Renders and truths are linked where the run has them.
-
     Args:
-        folder: Where the page goes; with the run inside, both can be moved together.
-        run: A reconstruction that was evaluated.
-        scene: What it was made from.
-        story: The words.
-        overview: A picture of the whole splat.
+        folder: Where the page goes; with the runs inside, all can be moved together.
+        parts: At least one, from top to bottom.
+        cover: Title and lead of the page; None takes those of the only part.
 
     Returns:
         The page.
 
     Raises:
-        DataError: If results of the run are missing or damaged, or the disk is full.
+        DataError: If results of a run are missing or damaged, or the disk is full.
+        ValueError: If there are several parts without a cover.
     """
-    facts = read_facts(run.metrics)
-    cameras = {camera.name: camera for camera in scene.iter_cameras()}
-    tested = [_camera(cameras, scores.name, run) for scores in facts.per_view]
-    page = _Page(
-        folder=folder,
-        run=run,
-        facts=facts,
-        metric=scene.metric,
-        photos=[_camera(cameras, name, run) for name in facts.train_views],
-        views=[held_out(run.folder, camera) for camera in tested],
-    )
+    if cover is None:
+        if len(parts) != 1:
+            raise ValueError(f"a cover expected above {len(parts)} parts")
+        cover = Cover(parts[0].story.title, parts[0].story.lead)
     with writing(folder / "pictures", replace_folder=True) as draft:
-        page.draw(draft)
+        draft.mkdir()
+        for part in parts:
+            part.draw(draft)
     with writing(folder / "index.html") as draft:
-        draft.write_text(page.html(story, overview), encoding="utf-8")
+        draft.write_text(_html(parts, cover), encoding="utf-8")
     return folder / "index.html"
 
 
-def _camera(cameras: dict[str, Camera], name: str, run: Run) -> Camera:
-    if name not in cameras:
-        raise DataError(run.metrics, f"names the view {name!r}, which the scene does not have")
-    return cameras[name]
+def origin(run: Run) -> str:
+    """Seed, versions and threads of a run."""
+    used = run.environment
+    threads = f"{used.threads} thread{'s' * (used.threads != 1)}"
+    return f"seed {run.seed}, torch {used.torch}, Python {used.python}, {threads}"
 
 
-@dataclass(frozen=True)
-class _Page:
-    folder: Path
-    run: Run
-    facts: Facts
-    metric: bool
-    photos: Sequence[Camera]
-    views: Sequence[HeldOut]
+def _html(parts: Sequence[Part], cover: Cover) -> str:
+    several = len(parts) > 1
+    return fill(
+        "page",
+        style=Markup(asset("style.css")),
+        script=Markup(asset("script.js")),
+        depth_colors=DEPTH.css(),
+        error_colors=ERROR.css(),
+        title=cover.title,
+        lead=cover.lead,
+        contents=_contents(parts) if several else Markup(),
+        parts=joined(_part(part, several) for part in parts),
+        version=__version__,
+        origin="; ".join(dict.fromkeys(part.origin for part in parts)),
+    )
 
-    def draw(self, folder: Path) -> None:
-        """Write all pictures that the run does not have."""
-        folder.mkdir()
-        for camera in self.photos:
-            small_photo(camera, folder / f"{picture_name(camera.name)}_photo.jpg")
-        for view in self.views:
-            depth = depth_picture(view.depth, self._range())
-            write_picture(folder / f"{view.name}_depth.png", depth)
-            write_picture(folder / f"{view.name}_error.png", error_picture(view))
-            if view.true_depth is not None:
-                truth = depth_picture(view.true_depth, self._range())
-                write_picture(folder / f"{view.name}_true_depth.png", truth)
 
-    def html(self, story: Story, overview: Path | None) -> str:
-        """The whole file."""
-        return fill(
-            "page",
-            style=Markup(asset("style.css")),
-            script=Markup(asset("script.js")),
-            depth_colors=DEPTH.css(),
-            error_colors=ERROR.css(),
-            title=story.title,
-            lead=story.lead,
-            tiles=tiles(self.facts, self._mean_depth_error(), self.metric),
-            photo_count=len(self.photos),
-            photos=joined(map(self._photo, self.photos)),
-            views=joined(map(self._view, self.views, self.facts.per_view)),
-            overview=self._overview(overview),
-            table=self._table(),
-            steps_of_time=step_bar(self.facts),
-            steps=joined(fill("step", text=text) for text in story.steps),
-            commands="\n".join(story.commands),
-            version=__version__,
-            seed=self.run.seed,
-            environment=self._environment(),
-        )
+def _contents(parts: Sequence[Part]) -> Markup:
+    links = (fill("jump", anchor=part.anchor, title=part.story.title) for part in parts)
+    return fill("contents", links=joined(links))
 
-    def _photo(self, camera: Camera) -> Markup:
-        return fill("photo", name=camera.name, source=self._picture(camera.name, "photo.jpg"))
 
-    def _view(self, view: HeldOut, scores: Scores) -> Markup:
-        limits = self._range()
-        ends = {"low": length(limits.near, self.metric), "high": length(limits.far, self.metric)}
-        maps = [("Depth of the splat", "depth", ends)]
-        if view.true_depth is not None:
-            maps.append(("True depth", "true_depth", ends))
-        error_ends = {"low": "0", "high": f"{100 * ERROR_LIMIT:.0f} %"}
-        maps.append(("Error of the colours", "error", error_ends))
-        return fill(
-            "view",
-            name=scores.name,
-            render=link(view.render, self.folder),
-            truth=link(view.truth, self.folder),
-            maps=joined(self._map(scores.name, *each) for each in maps),
-            psnr=score(scores.psnr, 2),
-            ssim=score(scores.ssim, 3),
-            more=self._depth_score(view),
-        )
-
-    def _map(self, name: str, title: str, kind: str, ends: dict[str, str]) -> Markup:
-        scale = "error" if kind == "error" else "depth"
-        source = self._picture(name, f"{kind}.png")
-        return fill("map", name=name, title=title, source=source, scale=scale, **ends)
-
-    def _depth_score(self, view: HeldOut) -> Markup:
-        error = view.depth_error()
-        return Markup() if error is None else fill("more", value=length(error, self.metric))
-
-    def _overview(self, picture: Path | None) -> Markup:
-        return Markup() if picture is None else fill("overview", source=link(picture, self.folder))
-
-    def _table(self) -> Markup:
-        errors = [view.depth_error() for view in self.views]
-        every = [*errors, self._mean_depth_error()]
-        return score_table(self.facts.per_view, self.facts.mean, every, self.metric)
-
-    def _mean_depth_error(self) -> float | None:
-        known = [error for view in self.views if (error := view.depth_error()) is not None]
-        return mean(known) if known else None
-
-    def _environment(self) -> str:
-        used = self.run.environment
-        threads = f"{used.threads} thread{'s' * (used.threads != 1)}"
-        return f"torch {used.torch}, Python {used.python}, {threads}"
-
-    def _picture(self, name: str, kind: str) -> str:
-        return link(self.folder / "pictures" / f"{picture_name(name)}_{kind}", self.folder)
-
-    def _range(self) -> DepthRange:
-        return DepthRange.of(
-            view.depth if view.true_depth is None else view.true_depth for view in self.views
-        )
+def _part(part: Part, titled: bool) -> Markup:
+    story = part.story
+    heading = fill("heading", title=story.title, lead=story.lead) if titled else Markup()
+    return fill(
+        "part",
+        anchor=part.anchor,
+        heading=heading,
+        tiles=part.tiles(),
+        sections=part.sections(),
+    )
