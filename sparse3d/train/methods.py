@@ -63,7 +63,26 @@ def _splat_task() -> Callable[["Scene", Any, int, Path | None], "Task[Any]"]:
     return SplatTask.from_scene
 
 
+def _second_config() -> type[Any]:
+    from sparse3d.detect.config import SecondConfig
+
+    return SecondConfig
+
+
+def _second_task() -> Callable[["Scene", Any, int, Path | None], "Task[Any]"]:
+    from sparse3d.detect.task import DetectTask
+
+    return DetectTask.from_scene
+
+
 METHODS = (
+    Method(
+        name="second",
+        summary="3D object detection on point clouds: sparse convolutions, centre heatmaps",
+        defaults="detect/second.yaml",
+        config_type=_second_config,
+        builder=_second_task,
+    ),
     Method(
         name="sparse-splat",
         summary="Gaussian splatting from few posed photos",

@@ -1,0 +1,1 @@
+"""Detectors, what they are trained towards, and how they are scored."""

@@ -1,0 +1,205 @@
+"""The ``second`` method as a Task."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from sparse3d.data.detection.augment import augment
+from sparse3d.data.detection.config import View
+from sparse3d.data.detection.crop import crop_to_range
+from sparse3d.data.detection.load import load_sample, resolve_view
+from sparse3d.data.detection.sample import Sample
+from sparse3d.data.detection.split import FrameSplit, split_frames
+from sparse3d.detect.config import RateConfig, SecondConfig
+from sparse3d.detect.detector import Detector
+from sparse3d.detect.losses import box_loss, heatmap_loss
+from sparse3d.detect.scores.frames import frame_of_scene
+from sparse3d.detect.scores.kitti import DetectionScores, evaluate_objects
+from sparse3d.detect.targets import FrameTargets, frame_targets
+from sparse3d.errors import ConfigError
+from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
+from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
+from sparse3d.scene import Scene
+
+__all__ = ["DetectBatch", "DetectTask"]
+
+_KEPT = 2000
+"""Samples that stay in memory; those of KITTI take about 0.3 MB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectBatch:
+    """Training samples of one step."""
+
+    samples: tuple[Sample, ...]
+
+    @property
+    def name(self) -> str:
+        """The frames, for messages."""
+        return "frames " + ", ".join(sample.name for sample in self.samples)
+
+
+class DetectTask:
+    """3D object detection on point clouds; implements ``Task``.
+
+    Args:
+        config: The recipe.
+        split: Training and validation frames.
+        view: Which part of a frame counts.
+        seed: Seed of all random numbers.
+    """
+
+    method = "second"
+
+    def __init__(self, config: SecondConfig, split: FrameSplit, view: View, seed: int) -> None:
+        self.config = config
+        self.split = split
+        self.view: View = view
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.detector = Detector(config)
+        self._seed = seed
+        self._samples: dict[int, Sample] = {}
+
+    @classmethod
+    def from_scene(
+        cls, scene: Scene, config: SecondConfig, seed: int = 0, cache: Path | None = None
+    ) -> "DetectTask":
+        """Choose training and validation frames, and make the network.
+
+        Args:
+            scene: Frames with points and boxes.
+            config: The recipe.
+            seed: Seed of all random numbers.
+            cache: Not needed: nothing is slow to compute anew.
+
+        Raises:
+            DataError: If there is nothing to train on.
+        """
+        del cache
+        return cls(
+            config, split_frames(scene, config.dataset), resolve_view(scene, config.dataset), seed
+        )
+
+    @property
+    def iterations(self) -> int:
+        """Number of steps of a full training."""
+        return self.config.iterations
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The network, in one."""
+        rates = self.config.rates
+        return [
+            ParameterGroup(
+                "network",
+                tuple(self.detector.network.parameters()),
+                self._rate,
+                partial(_optimizer, rates),
+            )
+        ]
+
+    def batch(self, step: int, rank: int = 0, world_size: int = 1) -> DetectBatch:
+        """The next frames, randomly changed; every frame comes once before any comes again."""
+        size = self.config.batch_size
+        draws = range((step * world_size + rank) * size, (step * world_size + rank + 1) * size)
+        return DetectBatch(tuple(self._draw(draw) for draw in draws))
+
+    def losses(self, batch: DetectBatch, step: int) -> list[LossTerm]:
+        """Focal loss of the heatmaps, and L1 of the boxes at and beside the centres."""
+        del step
+        self.detector.network.train()
+        maps = self.detector.maps([sample.points for sample in batch.samples])
+        targets = [self._targets(sample) for sample in batch.samples]
+        heat = heatmap_loss(
+            maps.heat,
+            torch.stack([t.heat for t in targets]),
+            torch.stack([t.known for t in targets]),
+        )
+        cells = [torch.nn.functional.pad(t.cells, (1, 0), value=i) for i, t in enumerate(targets)]
+        boxes = box_loss(
+            maps.boxes,
+            torch.cat(cells),
+            torch.cat([t.boxes for t in targets]),
+            torch.cat([t.weights for t in targets]),
+        )
+        weights = self.config.loss
+        return [LossTerm("heatmap", weights.heatmap * heat), LossTerm("box", weights.box * boxes)]
+
+    def after_step(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
+        """Nothing."""
+
+    def evaluate(self, on_progress: Callable[[int, int], None] | None = None) -> DetectionScores:
+        """Average precision on the validation frames."""
+        frames = (
+            frame_of_scene(frame, self.detector.detect(frame, self.view))
+            for frame in self.split.val
+        )
+        counted = _counted(frames, len(self.split.val), on_progress)
+        return evaluate_objects(counted, self.config.dataset.classes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and running statistics."""
+        return {"method": self.method, "network": self.detector.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over weights and running statistics.
+
+        Raises:
+            ConfigError: If they are those of another method or configuration.
+        """
+        if state.get("method") != self.method:
+            raise ConfigError(f"checkpoint of {state.get('method')!r}, expected {self.method!r}")
+        self.detector.load_state_dict(state["network"])
+
+    def _rate(self, step: int) -> float:
+        r = self.config.rates
+        share = min(step / max(self.config.iterations - 1, 1), 1.0)
+        return one_cycle(share, r.peak, r.warmup, r.start_divisor, r.end_divisor)
+
+    def _draw(self, draw: int) -> Sample:
+        epoch, index = divmod(draw, len(self.split.train))
+        order = torch.randperm(
+            len(self.split.train), generator=step_generator(self._seed, epoch, stream=1)
+        )
+        sample = self._sample(int(order[index]))
+        changed = augment(sample, self.config.augment, step_generator(self._seed, draw, stream=2))
+        return crop_to_range(changed, self.config.dataset)
+
+    def _sample(self, number: int) -> Sample:
+        if number in self._samples:
+            return self._samples[number]
+        sample = load_sample(self.split.train[number], self.config.dataset, self.view)
+        if len(self._samples) < _KEPT:
+            self._samples[number] = sample
+        return sample
+
+    def _targets(self, sample: Sample) -> FrameTargets:
+        config = self.config
+        return frame_targets(
+            sample.boxes.rows(),
+            self.detector.labels(sample.boxes.names),
+            sample.ignored.rows(),
+            self.detector.grid,
+            len(config.dataset.classes),
+            config.loss.min_overlap,
+            config.loss.min_radius,
+        )
+
+
+def _optimizer(rates: RateConfig, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
+    return ClippedAdamW(parameters, rate, rates.weight_decay, rates.clip_norm)
+
+
+def _counted(
+    values: Iterable[Any], total: int, on_progress: Callable[[int, int], None] | None
+) -> Iterable[Any]:
+    for done, value in enumerate(values, 1):
+        if on_progress is not None:
+            on_progress(done, total)
+        yield value

@@ -1,0 +1,69 @@
+"""AdamW with gradients of bounded length, and a learning rate that goes up and down once."""
+
+import math
+from typing import Any
+
+import torch
+
+from sparse3d.ops.adam import Adam
+
+__all__ = ["ClippedAdamW", "one_cycle"]
+
+
+class ClippedAdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019) after clipping gradients.
+
+    Args:
+        params: Parameters; the length of all their gradients together is bounded.
+        lr: Learning rate.
+        weight_decay: Share of a parameter that a step takes away, in units of the learning rate;
+            vectors (biases, scales of norms) keep theirs.
+        clip_norm: Longest gradient; longer ones are shortened.
+    """
+
+    def __init__(self, params: Any, lr: float, weight_decay: float, clip_norm: float) -> None:
+        super().__init__(params, lr, betas=(0.9, 0.99), eps=1e-8)
+        self._weight_decay = weight_decay
+        self._clip_norm = clip_norm
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Clip, decay, and take Adam's step."""
+        del closure  # losses are never evaluated anew
+        decayed = [
+            (p, group["lr"])
+            for group in self.param_groups
+            for p in group["params"]
+            if p.grad is not None
+        ]
+        gradients = [p.grad for p, _ in decayed]
+        if gradients:
+            norm = torch.stack([g.norm() for g in gradients]).norm()
+            shortened = (self._clip_norm / norm.clamp_min(self._clip_norm)).item()
+            for (parameter, rate), gradient in zip(decayed, gradients, strict=True):
+                gradient.mul_(shortened)
+                if parameter.ndim > 1:
+                    parameter.mul_(1 - rate * self._weight_decay)
+        super().step()
+
+
+def one_cycle(
+    share: float, peak: float, warmup: float, start_divisor: float, end_divisor: float
+) -> float:
+    """Learning rate at a share of the training: up along a cosine, then down (Smith 2018).
+
+    Args:
+        share: Done of the training, 0 to 1.
+        peak: Highest learning rate.
+        warmup: Share of the training at which it is reached.
+        start_divisor: Of the highest learning rate, at the start.
+        end_divisor: Of the highest learning rate, at the end.
+
+    >>> [round(one_cycle(s, 1.0, 0.5, 10, 100), 3) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    [0.1, 0.55, 1.0, 0.505, 0.01]
+    """
+    if share < warmup:
+        low, progress = peak / start_divisor, share / warmup
+    else:
+        low, progress = peak / end_divisor, (1 - share) / (1 - warmup) if warmup < 1 else 1.0
+    return low + (peak - low) * (1 - math.cos(math.pi * progress)) / 2

@@ -1,0 +1,96 @@
+"""Which inputs an output of a sparse convolution reads: the rulebook."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from sparse3d.ops.neighbours import _torch
+from sparse3d.scene.sparse_grid import SparseGrid
+
+__all__ = ["Kernel", "Rulebook", "neighbours"]
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Size and stride of a convolution along x, y, z."""
+
+    size: Triple = (3, 3, 3)
+    """Odd; half of it, rounded down, is the padding."""
+    stride: Triple = (1, 1, 1)
+
+    def __post_init__(self) -> None:
+        if not all(k > 0 and k % 2 for k in self.size) or not all(s > 0 for s in self.stride):
+            raise ValueError(f"odd sizes and positive strides expected, got {self}")
+
+    @property
+    def volume(self) -> int:
+        """Number of weights a pair of channels."""
+        return math.prod(self.size)
+
+    @property
+    def submanifold(self) -> bool:
+        """Whether outputs are where inputs are (Graham et al. 2018); so without stride."""
+        return self.stride == (1, 1, 1)
+
+    def offsets(self) -> Int64[Tensor, "k 3"]:
+        """Of the cells that are read, from the output's; x changes slowest, z fastest."""
+        axes = [torch.arange(k) - k // 2 for k in self.size]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
+
+    def output_shape(self, shape: Triple) -> Triple:
+        """Cells along x, y, z after the convolution, as of a dense one."""
+        x, y, z = ((n - 1) // s + 1 for n, s in zip(shape, self.stride, strict=True))
+        return x, y, z
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Pairs of inputs and outputs, offset by offset of the kernel.
+
+    With one offset, an input has at most one output and an output at most one input.
+    """
+
+    sources: Int64[Tensor, " p"]
+    """Row of the input of each pair."""
+    targets: Int64[Tensor, " p"]
+    """Row of the output of each pair."""
+    counts: tuple[int, ...]
+    """Number of pairs of each offset."""
+    inputs: int
+    """Number of inputs."""
+    outputs: int
+    """Number of outputs."""
+
+    def by_offset(self) -> list[tuple[Int64[Tensor, " q"], Int64[Tensor, " q"]]]:
+        """Sources and targets of each offset."""
+        sources, targets = self.sources.split(self.counts), self.targets.split(self.counts)
+        return list(zip(sources, targets, strict=True))
+
+
+def neighbours(grid: SparseGrid, kernel: Kernel) -> tuple[SparseGrid, Rulebook]:
+    """Cells of the output of a sparse convolution, and which inputs each of them reads.
+
+    Without stride the output has the cells of the input (submanifold convolution, Graham et al. 2018, "3D
+    Semantic Segmentation with Submanifold Sparse Convolutional Networks"); with a stride it has all
+    cells that read an input.
+
+    Args:
+        grid: Where the inputs are.
+        kernel: Size and stride.
+
+    Returns:
+        Where the outputs are, and the rules.
+    """
+    offsets = kernel.offsets().to(grid.keys.device)
+    if kernel.submanifold:
+        found, output = _torch.same_cells(grid.keys, grid.shape, offsets), grid
+    else:
+        shape = kernel.output_shape(grid.shape)
+        keys, found = _torch.strided_cells(grid.keys, shape, offsets, kernel.stride)
+        output = SparseGrid(keys, shape, grid.batch_size)
+    return output, Rulebook(*found, inputs=len(grid), outputs=len(output))

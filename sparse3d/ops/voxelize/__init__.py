@@ -1,0 +1,98 @@
+"""Points into the cells of a regular grid, as many a cell as there are."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
+
+from sparse3d.ops.voxelize import _torch
+from sparse3d.scene.sparse_grid import SparseGrid
+
+__all__ = ["VoxelSpace", "Voxels", "voxelize"]
+
+
+@dataclass(frozen=True, slots=True)
+class VoxelSpace:
+    """A box of space cut into cells."""
+
+    low: tuple[float, float, float]
+    """Corner with the smallest x, y, z, metres."""
+    size: tuple[float, float, float]
+    """Edges of a cell along x, y, z, metres."""
+    shape: tuple[int, int, int]
+    """Cells along x, y, z."""
+
+    @classmethod
+    def of_range(
+        cls,
+        low: tuple[float, float, float],
+        high: tuple[float, float, float],
+        size: tuple[float, float, float],
+    ) -> "VoxelSpace":
+        """The fewest cells from ``low`` that reach ``high``.
+
+        Raises:
+            ValueError: If an edge is not positive or the range is empty.
+        """
+        if not all(math.isfinite(e) and e > 0 for e in size):
+            raise ValueError(f"edges of cells must be positive, got {size}")
+        if not all(a < b for a, b in zip(low, high, strict=True)):
+            raise ValueError(f"low must be below high, got {low} and {high}")
+        # What is a whole number of cells but for rounding gets no further cell.
+        x, y, z = (math.ceil((b - a) / e - 1e-6) for a, b, e in zip(low, high, size, strict=True))
+        return cls(low, size, (x, y, z))
+
+    def centers(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        """Centres of cells x, y, z, metres."""
+        size, low = (torch.tensor(v, device=cells.device) for v in (self.size, self.low))
+        return (cells + 0.5) * size + low
+
+
+@dataclass(frozen=True, slots=True)
+class Voxels:
+    """Occupied cells, and which points lie in them."""
+
+    grid: SparseGrid
+    points: Int64[Tensor, " p"]
+    """Row numbers of the points inside the space, cell by cell, in each by row number."""
+    offsets: Int64[Tensor, " m"]
+    """Where the points of a cell begin; one more entry than cells."""
+
+    def owners(self) -> Int64[Tensor, " p"]:
+        """Number of the cell of each of ``points``."""
+        counts = self.offsets.diff()
+        return torch.repeat_interleave(counts, output_size=len(self.points))
+
+
+def voxelize(
+    positions: Float[Tensor, "n 3"],
+    batch: Int[Tensor, " n"],
+    space: VoxelSpace,
+    batch_size: int,
+) -> Voxels:
+    """Find the occupied cells of a batch of point clouds; points outside the space are left out.
+
+    A point belongs to the cell ``floor((p - low) / size)``; no number of points a cell or of cells is too
+    large (dynamic voxelisation, Zhou et al. 2020, "End-to-End Multi-View Fusion").
+
+    Args:
+        positions: Points of all clouds, metres.
+        batch: Number of each point's cloud.
+        space: The grid.
+        batch_size: Number of clouds.
+
+    Raises:
+        ValueError: If a position is not finite, or a cloud's number is out of range.
+    """
+    if not bool(torch.isfinite(positions).all()):
+        row = int((~torch.isfinite(positions).all(1)).nonzero()[0, 0])
+        raise ValueError(f"positions must be finite, got {positions[row].tolist()} in row {row}")
+    if len(batch) and not 0 <= int(batch.min()) <= int(batch.max()) < batch_size:
+        raise ValueError(
+            f"numbers of clouds must lie in [0, {batch_size}), got {int(batch.min())} to"
+            f" {int(batch.max())}"
+        )
+    keys, points, offsets = _torch.voxelize(positions, batch, space.low, space.size, space.shape)
+    return Voxels(SparseGrid(keys, space.shape, batch_size), points, offsets)
