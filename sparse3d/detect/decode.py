@@ -1,7 +1,5 @@
 """From heatmaps to boxes."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -20,12 +18,12 @@ _LARGEST = 4.0
 
 
 def decode(
-    maps: CenterMaps, grid: CellGrid, classes: Sequence[str], config: DecodeConfig
+    maps: CenterMaps, grid: CellGrid, classes: tuple[str, ...], config: DecodeConfig
 ) -> tuple[Boxes3D, ...]:
     """Peaks of the heatmaps as boxes with scores, best first, one set a frame.
 
-    A peak is a cell with the largest value among its eight neighbours (Zhou et al. 2019, "Objects as
-    Points", section 4). Of boxes of one class that overlap, the best stays.
+    A peak is a cell with the largest value among its eight neighbours (Zhou et al. 2019, "Objects
+    as Points", section 4). Of boxes of one class that overlap, the best stays.
 
     Args:
         maps: Of a batch.
@@ -45,7 +43,7 @@ def _frame(
     peaks: Float[Tensor, "c u v"],
     maps: Float[Tensor, "8 u v"],
     grid: CellGrid,
-    classes: Sequence[str],
+    classes: tuple[str, ...],
     config: DecodeConfig,
 ) -> Boxes3D:
     best = peaks.flatten().topk(min(10 * config.max_detections, peaks.numel()))

@@ -61,8 +61,9 @@ class Second(nn.Module):
         self.shared = conv_block(self.neck.outputs, sizes.head_channels, 1, momentum)
         self.heat = nn.Conv2d(sizes.head_channels, len(data.classes), 1)
         self.boxes = nn.Conv2d(sizes.head_channels, BOX_CHANNELS, 1)
-        nn.init.normal_(self.heat.weight, std=0.01)
-        nn.init.constant_(self.heat.bias, _RARE)
+        with torch.no_grad():
+            self.heat.weight.normal_(std=0.01)
+            self.heat.bias.copy_(torch.full((len(data.classes),), _RARE))
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -80,7 +81,7 @@ class Second(nn.Module):
         """Heatmaps and boxes of a batch of clouds.
 
         Args:
-            positions: Points of all clouds, ego frame, metres; those outside the range are left out.
+            positions: Points of all clouds, ego frame, metres; only those in range count.
             intensities: 0 to 1.
             batch: Number of each point's cloud.
             batch_size: Number of clouds; a cloud may have no point.

@@ -88,9 +88,9 @@ def frame_targets(
 def heat_radius(sizes: Float[Tensor, "n 2"], min_overlap: float) -> Float[Tensor, " n"]:
     """How far the corners of a box may move for an IoU of at least ``min_overlap``.
 
-    The smallest root over the three cases of CornerNet (Law and Deng 2018, section 3.1): one corner in and
-    one out, both in, both out. As in the published detectors, the roots are halved rather than
-    divided by twice the leading coefficient.
+    The smallest root over the three cases of CornerNet (Law and Deng 2018, section 3.1): one corner
+    in and one out, both in, both out. As in the published detectors, the roots are halved rather
+    than divided by twice the leading coefficient.
 
     Args:
         sizes: Length and width, cells.

@@ -1,7 +1,7 @@
 """Morton keys: cells of a grid as one sortable number.
 
-The bits of x, y and z take turns, x the highest, so that a level of the octree is a shift of the key by three
-bits (Morton 1966). The batch number stands in the bits above.
+The bits of x, y and z take turns, x the highest, so that a level of the octree is a shift of the
+key by three bits (Morton 1966). The batch number stands in the bits above.
 """
 
 import torch

@@ -21,8 +21,8 @@ def conv_block(inputs: int, outputs: int, stride: int, momentum: float) -> nn.Se
 class BevNeck(nn.Module):
     """Blocks of ever coarser scale, brought to one resolution and laid side by side.
 
-    The region proposal network of SECOND (Yan et al. 2018, section 3.1.3) without its heads. The first block
-    keeps the resolution, each further one halves it.
+    The region proposal network of SECOND (Yan et al. 2018, section 3.1.3) without its heads. The
+    first block keeps the resolution, each further one halves it.
 
     Args:
         inputs: Channels in.

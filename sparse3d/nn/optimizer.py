@@ -1,9 +1,11 @@
 """AdamW with gradients of bounded length, and a learning rate that goes up and down once."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sparse3d.ops.adam import Adam
 
@@ -27,24 +29,32 @@ class ClippedAdamW(Adam):
         self._clip_norm = clip_norm
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        """Clip, decay, and take Adam's step."""
-        del closure  # losses are never evaluated anew
-        decayed = [
-            (p, group["lr"])
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Clip, decay, and take Adam's step.
+
+        Raises:
+            ValueError: If a closure is given: losses are never evaluated anew.
+        """
+        if closure is not None:
+            raise ValueError("steps without closure expected")
+        trained = [
+            (parameter, parameter.grad, 1 - group["lr"] * self._weight_decay)
             for group in self.param_groups
-            for p in group["params"]
-            if p.grad is not None
+            for parameter in group["params"]
+            if parameter.grad is not None
         ]
-        gradients = [p.grad for p, _ in decayed]
-        if gradients:
-            norm = torch.stack([g.norm() for g in gradients]).norm()
-            shortened = (self._clip_norm / norm.clamp_min(self._clip_norm)).item()
-            for (parameter, rate), gradient in zip(decayed, gradients, strict=True):
-                gradient.mul_(shortened)
-                if parameter.ndim > 1:
-                    parameter.mul_(1 - rate * self._weight_decay)
+        factor = self._clip_norm / _length([gradient for _, gradient, _ in trained])
+        for parameter, gradient, kept in trained:
+            gradient.mul_(min(factor, 1.0))
+            if parameter.ndim > 1:
+                parameter.mul_(kept)
         super().step()
+
+
+def _length(gradients: list[Tensor]) -> float:
+    """Of all gradients together, never 0."""
+    norms = [gradient.norm() for gradient in gradients]
+    return torch.stack(norms).norm().clamp_min(1e-12).item() if norms else 1.0
 
 
 def one_cycle(

@@ -17,8 +17,8 @@ _HALF = Kernel(stride=(2, 2, 2))
 class SparseEncoder(nn.Module):
     """Voxels in, a bird's eye view out (Yan et al. 2018, "SECOND", section 3.1.2).
 
-    Every stage but the first begins with a convolution of stride 2. At the end the cells of a column
-    are laid side by side as channels.
+    Every stage but the first begins with a convolution of stride 2. At the end the cells of a
+    column are laid side by side as channels.
 
     Args:
         shape: Cells of the voxel grid along x, y, z.

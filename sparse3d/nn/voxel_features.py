@@ -14,9 +14,9 @@ __all__ = ["VoxelFeatures"]
 class VoxelFeatures(nn.Module):
     """A linear layer on each point, and the maximum over a voxel's points.
 
-    A point is described by its height, intensity and distance, its offset from the mean of its voxel's
-    points and from the voxel's centre (dynamic voxel feature encoding, Zhou et al. 2020), lengths in
-    units of the voxel's edges.
+    A point is described by its height, intensity and distance, its offset from the mean of its
+    voxel's points and from the voxel's centre (dynamic voxel feature encoding, Zhou et al. 2020),
+    lengths in units of the voxel's edges.
 
     Args:
         space: The grid.

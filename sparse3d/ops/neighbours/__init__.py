@@ -75,9 +75,9 @@ class Rulebook:
 def neighbours(grid: SparseGrid, kernel: Kernel) -> tuple[SparseGrid, Rulebook]:
     """Cells of the output of a sparse convolution, and which inputs each of them reads.
 
-    Without stride the output has the cells of the input (submanifold convolution, Graham et al. 2018, "3D
-    Semantic Segmentation with Submanifold Sparse Convolutional Networks"); with a stride it has all
-    cells that read an input.
+    Without stride the output has the cells of the input (submanifold convolution, Graham et al.
+    2018, "3D Semantic Segmentation with Submanifold Sparse Convolutional Networks"); with a stride
+    it has all cells that read an input.
 
     Args:
         grid: Where the inputs are.

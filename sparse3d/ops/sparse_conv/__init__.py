@@ -14,8 +14,8 @@ def sparse_conv(
 ) -> Float[Tensor, "m o"]:
     """Sum over the kernel's offsets of the inputs there times the weight of the offset.
 
-    Cells without features count as zero. Gradients flow to features and weight. The sums are taken in a
-    fixed order.
+    Cells without features count as zero. Gradients flow to features and weight. The sums are taken
+    in a fixed order.
 
     Args:
         features: Inputs, one row a cell.

@@ -1,6 +1,7 @@
 """Sparse convolution as gather, matrix product and scatter, offset by offset.
 
-With one offset no row is written twice, and offsets come one after the other: sums have a fixed order.
+With one offset no row is written twice, and offsets come one after the other: sums have a fixed
+order.
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sparse3d.ops.neighbours import Rulebook
 
@@ -33,8 +35,11 @@ class _SparseConv(torch.autograd.Function):
         return result
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]  (the decorator hides names)
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor, Tensor, None]:
+        gradient = grad_outputs[0]
         features, weight = ctx.saved_tensors
         to_features, to_weight = torch.zeros_like(features), torch.empty_like(weight)
         for k, (sources, targets) in enumerate(ctx.rulebook.by_offset()):

@@ -74,8 +74,8 @@ def voxelize(
 ) -> Voxels:
     """Find the occupied cells of a batch of point clouds; points outside the space are left out.
 
-    A point belongs to the cell ``floor((p - low) / size)``; no number of points a cell or of cells is too
-    large (dynamic voxelisation, Zhou et al. 2020, "End-to-End Multi-View Fusion").
+    A point belongs to the cell ``floor((p - low) / size)``; no number of points a cell or of cells
+    is too large (dynamic voxelisation, Zhou et al. 2020, "End-to-End Multi-View Fusion").
 
     Args:
         positions: Points of all clouds, metres.
