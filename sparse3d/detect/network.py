@@ -61,9 +61,8 @@ class Second(nn.Module):
         self.shared = conv_block(self.neck.outputs, sizes.head_channels, 1, momentum)
         self.heat = nn.Conv2d(sizes.head_channels, len(data.classes), 1)
         self.boxes = nn.Conv2d(sizes.head_channels, BOX_CHANNELS, 1)
-        with torch.no_grad():
-            self.heat.weight.normal_(std=0.01)
-            self.heat.bias.copy_(torch.full((len(data.classes),), _RARE))
+        nn.init.normal_(self.heat.weight, std=0.01)
+        nn.init.constant_(_bias(self.heat), _RARE)
 
     @property
     def cell_size(self) -> tuple[float, float]:
@@ -90,3 +89,8 @@ class Second(nn.Module):
         bev = self.encoder(self.voxel_features(positions, intensities, voxels))
         shared = self.shared(self.neck(bev))
         return CenterMaps(self.heat(shared), self.boxes(shared))
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
