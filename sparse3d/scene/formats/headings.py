@@ -4,8 +4,8 @@ import math
 
 __all__ = ["turn_problem"]
 
-_FULL_TURN = 2 * math.pi + 0.01
-"""Rounded files may exceed a turn by a little."""
+_FULL_TURN = 2 * math.pi + 0.1
+"""Detectors write sums of angles that may exceed a turn by a little."""
 
 
 def turn_problem(angle: float) -> str | None:
