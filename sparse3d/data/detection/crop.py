@@ -96,11 +96,9 @@ def crop_to_range(sample: Sample, config: DataConfig) -> Sample:
     ignored. To be called again after an augmentation, which moves things over the border.
     """
     points = sample.points.select(in_range(sample.points.positions, config.low, config.high))
-    near = overlaps_range(sample.boxes.rows(), config.low, config.high)
     centred = in_range(sample.boxes.centers, config.low, config.high)
     sure = centred & (_count_inside(points.positions, sample.boxes) >= config.min_points)
-    unsure = sample.boxes.select(near & ~sure)
-    ignored = joined(sample.ignored, unsure)
+    ignored = joined(sample.ignored, sample.boxes.select(~sure))
     ignored = ignored.select(overlaps_range(ignored.rows(), config.low, config.high))
     return replace(sample, points=points, boxes=sample.boxes.select(sure), ignored=ignored)
 

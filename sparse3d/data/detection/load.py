@@ -42,7 +42,7 @@ def load_points(frame: Frame, config: DataConfig, view: View) -> PointCloud:
     """
     cloud = frame.read_points()
     if cloud is None:
-        raise DataError(frame.name, "a frame with points expected, it has none")
+        raise DataError(_file(frame, frame.boxes), "a frame with points expected, it has none")
     positions, intensities = cloud.positions.float(), _intensities(cloud, config)
     kept = in_range(positions, config.low, config.high) & intensities.isfinite()
     points = PointCloud(positions[kept], intensities=intensities[kept])
@@ -110,5 +110,6 @@ def _no_points(config: DataConfig, view: View) -> str:
     return f"finite points {where}{seen} expected, there are none"
 
 
-def _file(frame: Frame, value: Stored[PointCloud] | Stored[Boxes3D] | object) -> Path | str:
+def _file(frame: Frame, value: object) -> Path | str:
+    """The file that holds a part of a frame, else the frame's name."""
     return value.path if isinstance(value, Stored) else f"frame {frame.name}"

@@ -52,14 +52,14 @@ def test_range_holds_its_low_end_only() -> None:
 
 def test_range_overlap_agrees_with_points_of_the_boxes() -> None:
     generator = torch.Generator().manual_seed(3)
-    rows = torch.rand(300, 7, generator=generator)
+    rows = torch.rand(150, 7, generator=generator)
     spread = torch.tensor([14.0, 14, 8, 5, 2, 2, 2 * math.pi])
     rows = rows * spread + torch.tensor([-3.0, -7, -5, 0.5, 0.5, 0.5, -math.pi])
     brute = torch.tensor([bool(in_range(grid_inside(row), LOW, HIGH).any()) for row in rows])
     found = overlaps_range(rows, LOW, HIGH)
     assert bool(found[brute].all())
     assert int(found.sum()) - int(brute.sum()) <= 3  # boxes that touch by less than a grid step
-    assert 60 < int(brute.sum()) < 240
+    assert 30 < int(brute.sum()) < 120
 
 
 def test_a_slanted_box_beyond_a_corner_does_not_overlap() -> None:
