@@ -4,7 +4,18 @@ The page is one HTML file with its style and script inside and pictures beside i
 from elsewhere and can be moved, sent or published together with the folders it links to.
 """
 
+from sparse3d.view.report.detection import DetectionPart
+from sparse3d.view.report.objects import DetectedFrame
 from sparse3d.view.report.page import Cover, Part, Story, write_page
 from sparse3d.view.report.splat import SplatPart, write_report
 
-__all__ = ["Cover", "Part", "SplatPart", "Story", "write_page", "write_report"]
+__all__ = [
+    "Cover",
+    "DetectedFrame",
+    "DetectionPart",
+    "Part",
+    "SplatPart",
+    "Story",
+    "write_page",
+    "write_report",
+]

@@ -1,19 +1,12 @@
 """Numbers of a report as HTML: tiles, a table of views, where the time of a step went."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sparse3d.view.report.facts import Facts, Scores
 from sparse3d.view.report.markup import Markup, fill, joined
 
-__all__ = ["duration", "length", "score", "score_table", "step_bar", "tiles"]
+__all__ = ["count", "duration", "length", "score", "score_table", "step_bar", "tiles"]
 
-_PARTS = {
-    "data": "load a photo",
-    "losses": "render and compare",
-    "backward": "gradients",
-    "optimizer": "Adam",
-    "after_step": "add and remove Gaussians",
-}
 _NONE = "\N{EN DASH}"
 
 
@@ -60,9 +53,9 @@ def tiles(facts: Facts, depth_error: float | None, metric: bool) -> Markup:
         (f"{score(mean.psnr, 2)} dB", "PSNR", f"mean of {views} held-out views; higher is better"),
         (score(mean.ssim, 3), "SSIM", "structural similarity; 1 is the photo itself"),
         (length(depth_error, metric), "depth error", "median, against the true depth"),
-        (duration(facts.seconds), "training", f"{_count(facts.iterations)} steps"),
+        (duration(facts.seconds), "training", f"{count(facts.iterations)} steps"),
         (duration(facts.seconds_per_iteration), "a step", "median of all steps"),
-        (_count(facts.gaussians), "Gaussians", "in splat.ply"),
+        (count(facts.gaussians), "Gaussians", "in splat.ply"),
     ]
     shown = (row for row in rows if not (row[1] == "depth error" and depth_error is None))
     return joined(fill("tile", value=value, name=name, note=note) for value, name, note in shown)
@@ -88,24 +81,30 @@ def score_table(
     )
 
 
-def step_bar(facts: Facts) -> Markup:
-    """A bar with a part for each part of a step; empty where no times are known."""
-    total = sum(facts.step_seconds.values())
+def step_bar(step_seconds: Mapping[str, float], names: Mapping[str, str]) -> Markup:
+    """A bar with a part for each part of a step; empty where no times are known.
+
+    Args:
+        step_seconds: In the order of the step.
+        names: Of parts, for people.
+    """
+    total = sum(step_seconds.values())
     if not total > 0:
         return Markup()
     parts = [
         {
-            "name": _PARTS.get(name, name),
+            "name": names.get(name, name),
             "share": f"{100 * seconds / total:.2f}",
             "time": duration(seconds),
         }
-        for name, seconds in facts.step_seconds.items()
+        for name, seconds in step_seconds.items()
     ]
     bars = joined(fill("bar", **part) for part in parts)
     return fill("steps", bars=bars, keys=joined(fill("key", **part) for part in parts))
 
 
-def _count(value: int | None) -> str:
+def count(value: int | None) -> str:
+    """A number of things for people, or a dash."""
     return _NONE if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 

@@ -26,6 +26,14 @@ from sparse3d.view.report.pictures import (
 
 __all__ = ["SplatPart", "write_report"]
 
+_PARTS = {
+    "data": "load a photo",
+    "losses": "render and compare",
+    "backward": "gradients",
+    "optimizer": "Adam",
+    "after_step": "add and remove Gaussians",
+}
+
 
 def write_report(
     folder: Path, run: Run, scene: Scene, story: Story, overview: Path | None = None
@@ -119,7 +127,7 @@ class SplatPart:
             views=joined(map(self._view, self.views, self.facts.per_view)),
             overview=self._overview(),
             table=self._table(),
-            steps_of_time=step_bar(self.facts),
+            steps_of_time=step_bar(self.facts.step_seconds, _PARTS),
             steps=joined(fill("step", text=text) for text in self.story.steps),
             commands="\n".join(self.story.commands),
         )
