@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from torch import Tensor
 
 from sparse3d.cli.arguments import parse
 from sparse3d.cli.results import write_json
+from sparse3d.data.checks import check_scene, frames_to_check
 from sparse3d.scene import Gaussians, Mesh, PointCloud, Scene, Stored
 from sparse3d.scene.formats.registry import is_recognised, open_scene, recognised_files
+from sparse3d.train.progress import showing
 
 __all__ = ["describe", "describe_path", "main"]
 
@@ -24,6 +27,8 @@ COUNTS = ("frames", "cameras", "images", "points", "boxes", "gaussians", "vertic
 """What can be added up over the files of a folder."""
 EXTENT_LIMIT = 2_000_000
 """Extents of more points or Gaussians than this are not worth the wait."""
+WORTH_A_BAR = 10
+"""Checks of more frames than this show how far they are."""
 
 
 @dataclass(frozen=True)
@@ -34,31 +39,40 @@ class Arguments:
     """Folder or file to look at."""
     json: Path | None = None
     """Write the result to this file, too (``-``: print it in place of the table)."""
+    classes: tuple[str, ...] = ()
+    """Classes that boxes should be of; others are reported."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d info``."""
     given = parse(Arguments, "info", arguments)
-    result = describe_path(given.path)
+    result = describe_path(given.path, given.classes)
     if given.json is not None:
         write_json(given.json, result)
     if given.json != Path("-"):
         Console().print(_table(result))
+        _print_warnings(result)
     return 0
 
 
-def describe_path(path: Path) -> dict[str, Any]:
+def describe_path(path: Path, classes: Sequence[str] = ()) -> dict[str, Any]:
     """What is at a path: a scene, or the scenes in the files of a folder, one by one and in sum.
+
+    Args:
+        path: File or folder.
+        classes: Names that boxes should have; any will do where there are none.
 
     Raises:
         DataError: If neither the path nor any file in it is recognised.
     """
     files = () if is_recognised(path) or not path.is_dir() else recognised_files(path)
     if not files:
-        return describe(open_scene(path))
+        scene = open_scene(path)
+        return describe(scene) | _describe_checks(scene, classes)
     parts = [describe(open_scene(file)) for file in files]
     sums = {name: sum(part[name] for part in parts) for name in COUNTS}
-    return {"name": path.name, "format": "files", "source": str(path), **sums, "files": parts}
+    shown = {"name": path.name, "format": "files", "source": str(path), **sums, "files": parts}
+    return shown | {"checked": 0, "warnings": []}
 
 
 def describe(scene: Scene) -> dict[str, Any]:
@@ -106,6 +120,16 @@ def _describe_boxes(scene: Scene) -> dict[str, Any]:
     return {"boxes": sum(names.values()), "classes": names}
 
 
+def _describe_checks(scene: Scene, classes: Sequence[str]) -> dict[str, Any]:
+    """What looks wrong about boxes and points, and in how many frames they were looked at."""
+    checked = len(frames_to_check(scene))
+    bar = showing("checking") if checked > WORTH_A_BAR else nullcontext()
+    with bar as progress:
+        found = check_scene(scene, classes, progress and progress.show)
+    warnings = [{"kind": finding.kind, "message": finding.message} for finding in found]
+    return {"checked": checked, "warnings": warnings}
+
+
 def _rows(value: Stored[Any] | PointCloud | Gaussians | None) -> int:
     if isinstance(value, Stored):
         return len(value.read()) if value.count is None else value.count
@@ -139,9 +163,19 @@ def _corners(positions: Float[Tensor, "n 3"]) -> list[list[float]]:
 def _table(result: Mapping[str, Any]) -> Table:
     table = Table("what", "value", show_header=False, title=result["source"] or result["name"])
     for name, value in result.items():
-        if name not in ("name", "source") and (text := _text(value)):
+        if name not in ("name", "source", "checked", "warnings") and (text := _text(value)):
             table.add_row(name, text)
     return table
+
+
+def _print_warnings(result: Mapping[str, Any]) -> None:
+    """What looks wrong, below the table."""
+    if not result["checked"]:
+        return
+    of = f"{result['checked']} of {result['frames']:,} frames looked at"
+    print(f"looks wrong ({of}):" if result["warnings"] else f"nothing looks wrong ({of})")
+    for warning in result["warnings"]:
+        print(f"- {warning['message']}")
 
 
 def _text(value: object) -> str:

@@ -50,7 +50,7 @@ def save_las(path: Path) -> None:
     las.header.scales = np.full(3, 0.25)
     las.xyz = POINTS[:, :3].astype(np.float64)
     las.intensity = POINTS[:, 3].astype(np.uint16)
-    las.write(path)
+    las.write(str(path))
 
 
 def save_text(path: Path, *lines: str) -> Path:
