@@ -66,7 +66,7 @@ class Rulebook:
     outputs: int
     """Number of outputs."""
 
-    def by_offset(self) -> list[tuple[Int64[Tensor, " q"], Int64[Tensor, " q"]]]:
+    def by_offset(self) -> list[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]:
         """Sources and targets of each offset."""
         sources, targets = self.sources.split(self.counts), self.targets.split(self.counts)
         return list(zip(sources, targets, strict=True))

@@ -70,7 +70,7 @@ def strided_cells(
     return unique, pairs._replace(targets=owners)
 
 
-def _joined(parts: Sequence[tuple[Int64[Tensor, " q"], Int64[Tensor, " q"]]]) -> Pairs:
+def _joined(parts: Sequence[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]) -> Pairs:
     sources, targets = zip(*parts, strict=True)
     return Pairs(torch.cat(sources), torch.cat(targets), tuple(map(len, sources)))
 
