@@ -125,7 +125,7 @@ def _describe_checks(scene: Scene, classes: Sequence[str]) -> dict[str, Any]:
     checked = len(frames_to_check(scene))
     bar = showing("checking") if checked > WORTH_A_BAR else nullcontext()
     with bar as progress:
-        found = check_scene(scene, classes, progress and progress.show)
+        found = check_scene(scene, classes, None if progress is None else progress.show)
     warnings = [{"kind": finding.kind, "message": finding.message} for finding in found]
     return {"checked": checked, "warnings": warnings}
 
