@@ -19,6 +19,7 @@ from sparse3d.data.detection.split import FrameSplit, split_frames
 from sparse3d.detect.config import RateConfig, SecondConfig
 from sparse3d.detect.detector import Detector
 from sparse3d.detect.losses import box_loss, heatmap_loss
+from sparse3d.detect.results import DetectedFrame, write_results
 from sparse3d.detect.scores.frames import frame_of_scene
 from sparse3d.detect.scores.kitti import DetectionScores, evaluate_objects
 from sparse3d.detect.targets import FrameTargets, frame_targets
@@ -27,10 +28,12 @@ from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
 from sparse3d.scene import Scene
 
-__all__ = ["DetectBatch", "DetectTask"]
+__all__ = ["DetectBatch", "DetectTask", "load_detector"]
 
 _KEPT = 2000
 """Samples that stay in memory; those of KITTI take about 0.3 MB each."""
+_SHOWN = 50
+"""Frames of the exported scene; one of KITTI takes about 2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +156,17 @@ class DetectTask:
         Raises:
             ConfigError: If they are those of another method or configuration.
         """
-        if state.get("method") != self.method:
-            raise ConfigError(f"checkpoint of {state.get('method')!r}, expected {self.method!r}")
-        self.detector.load_state_dict(state["network"])
+        load_detector(self.detector, state)
+
+    def export(self, folder: Path) -> None:
+        """Write what is found in the validation frames, replacing an earlier export.
+
+        Args:
+            folder: Gets ``detections/`` (KITTI result files of the frames with cameras) and
+                ``scene/`` (up to 50 frames, spread evenly, with points and detections).
+        """
+        found = [DetectedFrame(f, self.detector.detect(f, self.view)) for f in self.split.val]
+        write_results(folder, "validation", found, shown=_SHOWN)
 
     def _rate(self, step: int) -> float:
         r = self.config.rates
@@ -190,6 +201,18 @@ class DetectTask:
             config.loss.min_overlap,
             config.loss.min_radius,
         )
+
+
+def load_detector(detector: Detector, state: Mapping[str, Any]) -> None:
+    """Take over the weights in the state of a task; its data is not needed.
+
+    Raises:
+        ConfigError: If they are those of another method or configuration.
+    """
+    found = state.get("method")
+    if found != DetectTask.method:
+        raise ConfigError(f"checkpoint of {found!r}, expected {DetectTask.method!r}")
+    detector.load_state_dict(state["network"])
 
 
 def _optimizer(rates: RateConfig, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
