@@ -17,7 +17,7 @@ from torch import Tensor
 from sparse3d.cli.arguments import parse
 from sparse3d.cli.results import write_json
 from sparse3d.data.checks import check_scene, frames_to_check
-from sparse3d.scene import Gaussians, Mesh, PointCloud, Scene, Stored
+from sparse3d.scene import Boxes3D, Gaussians, Mesh, PointCloud, Scene, Stored
 from sparse3d.scene.formats.registry import is_recognised, open_scene, recognised_files
 from sparse3d.train.progress import showing
 
@@ -80,9 +80,10 @@ def describe(scene: Scene) -> dict[str, Any]:
 
     Numbers of points and Gaussians come from headers and file sizes where the format knows them.
     ``points`` is the sum of the static points and all sweeps; ``extents`` are the smallest and
-    the largest x, y, z in the world.
+    the largest x, y, z in the world; those of boxes are of their centres, in the frames' own axes.
     """
     mesh = scene.read_mesh()
+    boxes = [some for frame in scene.frames if (some := frame.read_boxes()) is not None]
     return {
         "name": scene.name,
         "format": scene.format,
@@ -91,12 +92,12 @@ def describe(scene: Scene) -> dict[str, Any]:
         "frames": len(scene.frames),
         **_describe_cameras(scene),
         "points": _rows(scene.points) + sum(_rows(frame.points) for frame in scene.frames),
-        **_describe_boxes(scene),
+        **_describe_boxes(boxes),
         "gaussians": _rows(scene.gaussians),
         "vertices": 0 if mesh is None else len(mesh.vertices),
         "triangles": 0 if mesh is None else len(mesh.triangles),
         "splits": _tally(frame.split for frame in scene.frames if frame.split is not None),
-        "extents": _extents(scene, mesh),
+        "extents": _extents(scene, mesh, boxes),
     }
 
 
@@ -114,9 +115,8 @@ def _describe_cameras(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _describe_boxes(scene: Scene) -> dict[str, Any]:
-    boxes = [frame.read_boxes() for frame in scene.frames]
-    names = _tally(name for some in boxes if some is not None for name in some.names)
+def _describe_boxes(boxes: Sequence[Boxes3D]) -> dict[str, Any]:
+    names = _tally(name for some in boxes for name in some.names)
     return {"boxes": sum(names.values()), "classes": names}
 
 
@@ -141,7 +141,9 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 
-def _extents(scene: Scene, mesh: Mesh | None) -> dict[str, list[list[float]]]:
+def _extents(
+    scene: Scene, mesh: Mesh | None, boxes: Sequence[Boxes3D]
+) -> dict[str, list[list[float]]]:
     """Corners of the axis-aligned bounding boxes of whatever is cheap to read."""
     found: dict[str, Tensor] = {}
     if cameras := scene.cameras:
@@ -152,6 +154,8 @@ def _extents(scene: Scene, mesh: Mesh | None) -> dict[str, list[list[float]]]:
         found["gaussians"] = splat.means
     if mesh is not None:
         found["mesh"] = mesh.vertices
+    if boxes:
+        found["boxes"] = torch.cat([some.centers for some in boxes])
     finite = {name: rows[rows.isfinite().all(1)] for name, rows in found.items()}
     return {name: _corners(rows) for name, rows in finite.items() if len(rows) > 0}
 

@@ -44,6 +44,7 @@ def test_good_data_gets_no_warning(tmp_path: Path, capsys: pytest.CaptureFixture
     result = describe_path(folder)
     assert (result["format"], result["frames"], result["boxes"]) == ("clouds", 2, 12)
     assert (result["checked"], result["warnings"]) == (2, [])
+    assert result["extents"]["boxes"] == [[10.0, -12.0, 0.75], [35.0, 14.0, 0.75]]
 
 
 def test_what_looks_wrong_is_printed_and_in_the_json(
