@@ -38,7 +38,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("demo", "Reconstruct a simulated room, and show the result as a web page.", "demo"),
+    Command(
+        "demo",
+        "Detect in simulated streets, reconstruct a simulated room, and show both as a web page.",
+        "demo",
+    ),
     Command("doctor", "Show what is active, what is missing and how to get it.", "doctor"),
     Command("info", "Describe any supported scene, dataset or file.", "info"),
     Command("convert", "Convert a scene from one format to another.", "convert"),
