@@ -22,7 +22,7 @@ from sparse3d.splat.config import SplatConfig
 from sparse3d.train.environment import Environment
 from sparse3d.train.methods import find_method
 from sparse3d.train.run import Run
-from sparse3d.view.report import Cover, DetectedFrame, DetectionPart, Story, write_page
+from sparse3d.view.report import Cover, DetectionPart, ShownFrame, Story, write_page
 from sparse3d.view.report.detection_facts import read_detection_facts
 
 CLASSES = ("Car", "Pedestrian")
@@ -82,7 +82,7 @@ FOUND = boxes(
 )
 
 
-def detected(folder: Path, title: str, photo: bool = False, camera: bool = True) -> DetectedFrame:
+def detected(folder: Path, title: str, photo: bool = False, camera: bool = True) -> ShownFrame:
     pose = rigid(AXES, torch.tensor([0.3, 0.0, 1.2], dtype=torch.float64))
     path = folder / "photo.png" if photo else None
     if path is not None:
@@ -90,7 +90,7 @@ def detected(folder: Path, title: str, photo: bool = False, camera: bool = True)
     lens = Intrinsics(120, 50, 60.0, 60.0, 60.0, 25.0)
     cameras = (Camera("front", lens, pose, image_path=path),) if camera else ()
     cloud = PointCloud(torch.rand(500, 3) * torch.tensor([30.0, 20.0, 2.0]))
-    return DetectedFrame(title, Frame(title, cameras, cloud, TRUTH), TRUTH, FOUND)
+    return ShownFrame(title, Frame(title, cameras, cloud, TRUTH), TRUTH, FOUND)
 
 
 def metrics(frames: list[Frame]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def run_in(folder: Path, values: dict[str, Any]) -> Run:
     return Run(folder, method, folder / "data", 11, SplatConfig(), Environment(torch="9.9"))
 
 
-def part_in(out: Path, frames: list[DetectedFrame], values: dict[str, Any] | None = None) -> Any:
+def part_in(out: Path, frames: list[ShownFrame], values: dict[str, Any] | None = None) -> Any:
     run = run_in(out / "run", values or metrics([frame.frame for frame in frames]))
     return DetectionPart.of(out, run, STORY, frames, CLASSES, (0.0, -20.0), (40.0, 20.0))
 
@@ -129,7 +129,7 @@ def test_every_frame_has_its_pictures_and_objects(page: Page, tmp_path: Path) ->
     assert all("3 true and 3 detected boxes" in alt for alt in page.alts)
     files = {unquote(path) for path in page.links}
     assert files == {f"pictures/{p.name}" for p in (tmp_path / "out" / "pictures").iterdir()}
-    sizes = [Image.open(tmp_path / "out" / path).size for path in sorted(files)]
+    sizes = [picture_size(tmp_path / "out" / path) for path in sorted(files)]
     assert sizes[0][0] > 600
     assert sizes[1] == (120, 80)
 
@@ -213,7 +213,7 @@ def test_a_frame_without_camera_points_or_objects(tmp_path: Path) -> None:
     bare = Frame("bare", (), None, TRUTH)
     frames = [
         detected(tmp_path, "Blind", camera=False),
-        DetectedFrame("Bare", bare, boxes(), boxes(scores=[])),
+        ShownFrame("Bare", bare, boxes(), boxes(scores=[])),
     ]
     values = metrics([frames[0].frame])
     page = Page(write_page(tmp_path / "out", [part_in(tmp_path / "out", frames, values)]))
@@ -228,9 +228,14 @@ def test_a_class_without_objects_has_dashes(tmp_path: Path) -> None:
     facts = read_facts(tmp_path, metrics([frame]))
     assert [p.average for p in facts.strict if p.name == "Pedestrian"] == [None, None]
     assert facts.strict[-1].counted == 0
-    shown = DetectedFrame("Cars", frame, cars, FOUND)
+    shown = ShownFrame("Cars", frame, cars, FOUND)
     page = Page(write_page(tmp_path, [part_in(tmp_path, [shown], metrics([frame]))]))
     assert "Pedestrian, 3D \N{EN DASH}" in page.text
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
 
 
 def read_facts(folder: Path, values: dict[str, Any]) -> Any:

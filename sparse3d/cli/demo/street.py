@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sparse3d.scene import Frame, Scene
     from sparse3d.train.launch import Outcome
     from sparse3d.train.run import Run
-    from sparse3d.view.report import DetectedFrame, DetectionPart, Story
+    from sparse3d.view.report import DetectionPart, ShownFrame, Story
 
 __all__ = ["StreetDemo"]
 
@@ -100,7 +100,7 @@ class StreetDemo:
         _tell(part, outcome)
         return part
 
-    def _detected(self, run: "Run", scene: "Scene", fresh: "Scene") -> "list[DetectedFrame]":
+    def _detected(self, run: "Run", scene: "Scene", fresh: "Scene") -> "list[ShownFrame]":
         """The fullest held-out frames, and the fresh ones."""
         from sparse3d.data.detection.load import resolve_view
         from sparse3d.data.detection.split import split_frames
@@ -113,7 +113,7 @@ class StreetDemo:
         ]
         detector = _load_detector(run, self.config)
         view = resolve_view(scene, self.config.dataset)
-        found: list[DetectedFrame] = []
+        found: list[ShownFrame] = []
         with showing("detecting") as progress:
             for title, frame in wanted:
                 found.append(_detect(detector, title, frame, view))
@@ -168,18 +168,19 @@ def _fullest(frames: "Sequence[Frame]", config: SecondConfig) -> "list[Frame]":
 
 def _load_detector(run: "Run", config: SecondConfig) -> "Detector":
     from sparse3d.detect.detector import Detector
+    from sparse3d.detect.task import load_detector
 
     detector = Detector(config)
-    detector.load_state_dict(run.checkpoints().load("second").task["network"])
+    load_detector(detector, run.checkpoints().load(run.method.name).task)
     return detector
 
 
-def _detect(detector: "Detector", title: str, frame: "Frame", view: Any) -> "DetectedFrame":
+def _detect(detector: "Detector", title: str, frame: "Frame", view: Any) -> "ShownFrame":
     from sparse3d.data.detection.load import load_sample
-    from sparse3d.view.report import DetectedFrame
+    from sparse3d.view.report import ShownFrame
 
     truth = load_sample(frame, detector.config.dataset, view).boxes
-    return DetectedFrame(title, frame, truth, detector.detect(frame, view))
+    return ShownFrame(title, frame, truth, detector.detect(frame, view))
 
 
 def _tell(part: "DetectionPart", outcome: "Outcome") -> None:

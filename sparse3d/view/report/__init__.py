@@ -5,15 +5,15 @@ from elsewhere and can be moved, sent or published together with the folders it 
 """
 
 from sparse3d.view.report.detection import DetectionPart
-from sparse3d.view.report.objects import DetectedFrame
+from sparse3d.view.report.objects import ShownFrame
 from sparse3d.view.report.page import Cover, Part, Story, write_page
 from sparse3d.view.report.splat import SplatPart, write_report
 
 __all__ = [
     "Cover",
-    "DetectedFrame",
     "DetectionPart",
     "Part",
+    "ShownFrame",
     "SplatPart",
     "Story",
     "write_page",

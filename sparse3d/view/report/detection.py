@@ -8,7 +8,7 @@ from sparse3d.train.run import Run
 from sparse3d.view.report.detection_facts import DetectionFacts, Precision, read_detection_facts
 from sparse3d.view.report.markup import Markup, fill, joined, link
 from sparse3d.view.report.numbers import count, duration, step_bar
-from sparse3d.view.report.objects import DetectedFrame
+from sparse3d.view.report.objects import ShownFrame
 from sparse3d.view.report.page import Story, origin
 
 __all__ = ["DetectionPart"]
@@ -41,7 +41,7 @@ class DetectionPart:
     """A detector that was evaluated."""
     story: Story
     facts: DetectionFacts
-    frames: Sequence[DetectedFrame]
+    frames: Sequence[ShownFrame]
     low: tuple[float, float]
     """Least x and y of the pictures from above, metres."""
     high: tuple[float, float]
@@ -55,7 +55,7 @@ class DetectionPart:
         folder: Path,
         run: Run,
         story: Story,
-        frames: Sequence[DetectedFrame],
+        frames: Sequence[ShownFrame],
         classes: Sequence[str],
         low: tuple[float, float],
         high: tuple[float, float],

@@ -14,7 +14,7 @@ from sparse3d.view.camera_boxes import camera_boxes_picture
 from sparse3d.view.report.markup import Markup, fill, joined
 from sparse3d.view.report.pictures import write_picture
 
-__all__ = ["DetectedFrame"]
+__all__ = ["ShownFrame"]
 
 _BEV_WIDTH = 640
 _BEHIND = 3.0
@@ -23,7 +23,7 @@ _NONE = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True)
-class DetectedFrame:
+class ShownFrame:
     """One frame, what is in it and what was found."""
 
     title: str
@@ -40,13 +40,13 @@ class DetectedFrame:
         """The main camera."""
         return self.frame.cameras[0] if self.frame.cameras else None
 
-    def confident(self, least: float) -> "DetectedFrame":
+    def confident(self, least: float) -> "ShownFrame":
         """The frame with the detections of at least this score."""
         scores = self.detections.scores
         if scores is None:
             raise ValueError(f"the detections of {self.title} must have scores")
         kept = self.detections.select(scores >= least)
-        return DetectedFrame(self.title, self.frame, self.truth, kept)
+        return ShownFrame(self.title, self.frame, self.truth, kept)
 
     def draw_above(self, path: Path, low: tuple[float, float], high: tuple[float, float]) -> None:
         """Write the picture from above.
