@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from sparse3d.data.simulate.street.shapes import Vector, boxes, mesh_of
+from sparse3d.data.simulate.street.shapes import Shape, Vector, boxes
 from sparse3d.data.simulate.street.things import Color, Finish, Surface, Thing, varied
 
 __all__ = ["facade", "fence", "house", "wall"]
 
-_PANE = Finish((0.25, 0.3, 0.35), 0.1, 70.0, 0.8, glass=True)
+_PANE = Finish((0.25, 0.3, 0.35), 0.1, 70.0, 0.6)
 _ROOF = Finish((0.35, 0.18, 0.13), 0.3, 150.0, 0.3)
 _WOOD = Finish((0.4, 0.3, 0.2), 0.35, 120.0, 0.3)
 _WALLS: tuple[Color, ...] = (
@@ -22,7 +22,7 @@ def facade(length: float, height: float, rng: np.random.Generator) -> Thing:
     floors = max(1, round(height / 3.1))
     bays = max(1, round(length / rng.uniform(1.8, 3.2)))
     wide, tall = length / bays, height / floors
-    pier, sill = wide * rng.uniform(0.4, 0.6), tall * rng.uniform(0.25, 0.35)
+    pier, sill = wide * rng.uniform(0.45, 0.7), tall * rng.uniform(0.25, 0.35)
     centers: list[Vector] = []
     sizes: list[Vector] = []
     for i in range(bays + 1):  # piers between the windows
@@ -69,7 +69,7 @@ def fence(length: float, height: float, rng: np.random.Generator) -> Thing:
 
 def _skin(rng: np.random.Generator) -> Finish:
     color = varied(_WALLS[rng.integers(len(_WALLS))], rng)
-    return Finish(color, float(rng.uniform(0.25, 0.55)), 170.0, 0.3)
+    return Finish(color, float(rng.uniform(0.15, 0.65)), 170.0, 0.3)
 
 
 def _doors(length: float, wide: float, recess: float, rng: np.random.Generator):
@@ -83,4 +83,4 @@ def _gable(length: float, depth: float, base: float, rise: float, middle: float)
     offset = np.array([0, middle, base])
     corners = np.array([*ends, *((-x, y, z) for x, y, z in ends)]) + offset
     faces = [(0, 2, 1), (3, 4, 5), (0, 3, 5), (0, 5, 2), (1, 2, 5), (1, 5, 4), (0, 1, 4), (0, 4, 3)]
-    return mesh_of(corners, np.array(faces))
+    return Shape(corners, np.array(faces))

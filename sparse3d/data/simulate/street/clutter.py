@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from sparse3d.data.simulate.primitives import cylinder_mesh, moved
-from sparse3d.data.simulate.street.shapes import boxes, tube
+from sparse3d.data.simulate.street.shapes import boxes, cylinder, tube
 from sparse3d.data.simulate.street.things import Color, Finish, Surface, Thing, varied
 
 __all__ = ["bin_on_wheels", "cabinet", "container", "pillar", "pole", "shelter"]
@@ -60,9 +59,7 @@ def pillar(rng: np.random.Generator) -> Thing:
     """A bollard, or a column for advertising."""
     large = rng.random() < 0.3
     radius, height = (0.65, 2.6) if large else (0.09, 0.95)
-    return Thing(
-        (Surface(moved(cylinder_mesh(radius, height, 14), 0, 0, height / 2), _painted(rng)),)
-    )
+    return Thing((Surface(cylinder(14).scaled(radius, radius, height), _painted(rng)),))
 
 
 def shelter(rng: np.random.Generator) -> Thing:

@@ -80,8 +80,8 @@ class Ground:
 
     def surfaces(self, street: Street, rng: np.random.Generator) -> list[Surface]:
         """The road and the raised ground beside it."""
-        road = Finish((0.3, 0.3, 0.31), float(rng.uniform(0.2, 0.35)), 190.0, 0.3)
-        paving = Finish((0.5, 0.49, 0.46), float(rng.uniform(0.25, 0.45)), 190.0, 0.3)
+        road = Finish((0.3, 0.3, 0.31), float(rng.uniform(0.35, 0.65)), 190.0, 0.3)
+        paving = Finish((0.5, 0.49, 0.46), float(rng.uniform(0.4, 0.7)), 190.0, 0.3)
         lines = np.unique([*np.arange(-_EDGE, _EDGE + 1, _STEP), -8, -4, -2, 0, 2, 4, 8])
         surfaces = [Surface(self._sheet(lines, lines), road)]
         gap = street.crossing

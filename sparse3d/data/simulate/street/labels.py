@@ -32,8 +32,8 @@ def tight_boxes(things: Sequence[Thing], world_from_ego: Float64[Tensor, "4 4"])
     rotations = matrix_from_yaw(yaws)
     rows = []
     for thing, rotation in zip(things, rotations, strict=True):
-        vertices = torch.cat([surface.mesh.vertices for surface in thing.surfaces]).double()
-        local = transform_points(ego_from_world, vertices) @ rotation
+        vertices = np.concatenate([surface.shape.vertices for surface in thing.surfaces])
+        local = transform_points(ego_from_world, torch.from_numpy(vertices)) @ rotation
         low, high = local.amin(0), local.amax(0)
         rows.append(torch.cat([rotation @ ((low + high) / 2), high - low]))
     table = torch.stack(rows) if rows else torch.zeros(0, 6, dtype=torch.float64)
@@ -62,11 +62,13 @@ def in_view(
     image: ImageBoxes, points: PointCloud, owners: Int[Tensor, " n"], camera: Camera
 ) -> Bool[Tensor, " b"]:
     """Which objects are labelled as KITTI does: in the image, with a point that is, too."""
-    local = transform_points(invert_rigid(camera.world_from_camera), points.positions.double())
+    mine = owners >= 0
+    places = points.positions[mine].double()
+    local = transform_points(invert_rigid(camera.world_from_camera), places)
     pixels, front = camera.intrinsics.project(local)
     size = pixels.new_tensor([camera.intrinsics.width, camera.intrinsics.height])
     seen = front & ((pixels >= 0) & (pixels < size)).all(1)
-    counts = count_by_owner(owners[seen], len(image.alphas))
+    counts = count_by_owner(owners[mine][seen], len(image.alphas))
     return (counts > 0) & (image.truncations <= 1 - _LEAST_INSIDE)
 
 
@@ -108,7 +110,7 @@ def hidden_shares(
 
 def _facing_places(thing: Thing, eye: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Places [_SAMPLES, 3] on the triangles that face the eye, even in solid angle."""
-    corners = np.concatenate([s.mesh.vertices[s.mesh.triangles].numpy() for s in thing.surfaces])
+    corners = np.concatenate([s.shape.vertices[s.shape.triangles] for s in thing.surfaces])
     first, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
     towards = eye - corners.mean(1)
     facing = (np.cross(edges[:, 0], edges[:, 1]) * towards).sum(1).clip(0)

@@ -195,17 +195,17 @@ def _furniture(rng: np.random.Generator) -> Thing:
 def _backdrop(lot: Lot, street: Street, style: _Style, rng: np.random.Generator) -> None:
     """What closes the view: at the ends of the roads, and behind open ground."""
     for end in (-1, 1):
-        if rng.random() < 0.75:
+        if rng.random() < 0.95:
             x, y = end * rng.uniform(66, 78), rng.uniform(-8, 8)
-            lot.build(_distant(40, rng), x, y, -end * math.pi / 2, raised=False)
+            lot.build(_distant(60, rng), x, y, -end * math.pi / 2, raised=False)
         if street.crossing is not None:
             lot.build(_distant(30, rng), street.crossing, end * 52, _facing(end), raised=False)
             for flank in (-1, 1):
                 x = street.crossing + flank * (street.cross_half + 4.8)
                 lot.build(_distant(28, rng), x, end * 32, -flank * math.pi / 2, raised=True)
-        if style != "town":
+        if style != "town" or rng.random() < 0.5:
             for x in (-45, 45):
-                depth = end * rng.uniform(26, 42)
+                depth = end * rng.uniform(24, 42)
                 lot.build(plants.tree_row(88, rng.uniform(5, 10), rng), x, depth, 0, raised=True)
 
 

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from sparse3d.data.simulate.street.ground import Ground
 from sparse3d.data.simulate.street.things import Thing
 
@@ -21,14 +23,16 @@ class Lot:
     def __init__(self, ground: Ground, clear: float) -> None:
         self.things: list[Thing] = []
         self._ground = ground
-        self._taken: list[tuple[float, float, float]] = [(0.0, 0.0, clear)]
+        self._taken = np.array([(0.0, 0.0, clear)])
 
     def put(self, thing: Thing, x: float, y: float, yaw: float = 0.0, *, raised: bool) -> bool:
         """Place a thing if there is room for it, and say whether there was."""
         discs = _discs(thing, x, y, yaw)
-        if not all(self._is_free(*disc) for disc in discs):
+        offsets = discs[:, None, :2] - self._taken[:, :2]
+        reach = discs[:, None, 2] + self._taken[:, 2] + _GAP
+        if ((offsets**2).sum(-1) < reach**2).any():
             return False
-        self._taken += discs
+        self._taken = np.concatenate([self._taken, discs])
         self.build(thing, x, y, yaw, raised=raised)
         return True
 
@@ -36,16 +40,13 @@ class Lot:
         """Place a thing where the plan wants it, whatever is there."""
         self.things.append(thing.placed(x, y, self._ground.at(x, y, raised=raised), yaw))
 
-    def _is_free(self, x: float, y: float, radius: float) -> bool:
-        return all(math.hypot(x - u, y - v) > radius + other + _GAP for u, v, other in self._taken)
 
-
-def _discs(thing: Thing, x: float, y: float, yaw: float) -> list[tuple[float, float, float]]:
-    """Discs along the longer side that cover most of the footprint."""
+def _discs(thing: Thing, x: float, y: float, yaw: float) -> np.ndarray:
+    """Discs [n, 3] of x, y and radius along the longer side that cover most of the footprint."""
     length, width, _ = thing.size()
     turn = yaw if length >= width else yaw + math.pi / 2
     long, radius = max(length, width), min(length, width) / 2
     count = max(1, round(long / max(2 * radius, 0.2)))
-    steps = [(i + 0.5) / count - 0.5 for i in range(count)]
-    cos, sin = math.cos(turn), math.sin(turn)
-    return [(x + cos * long * step, y + sin * long * step, radius) for step in steps]
+    steps = ((np.arange(count) + 0.5) / count - 0.5) * long
+    places = np.array([x, y]) + np.outer(steps, (math.cos(turn), math.sin(turn)))
+    return np.concatenate([places, np.full((count, 1), radius)], axis=1)

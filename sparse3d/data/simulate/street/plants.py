@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sparse3d.data.simulate.street.shapes import leaves, mesh_of, tube
+from sparse3d.data.simulate.street.shapes import leaves, tube
 from sparse3d.data.simulate.street.things import Color, Finish, Surface, Thing, varied
 
 __all__ = ["bush", "hedge", "tree", "tree_row"]
@@ -43,18 +43,16 @@ def tree(height: float, rng: np.random.Generator) -> Thing:
 
 def tree_row(length: float, height: float, rng: np.random.Generator) -> Thing:
     """The edge of a wood along x, for the far ground."""
-    count = int(10 * length * height**0.5)
-    places = rng.uniform((-length / 2, -2, 0), (length / 2, 2, height), (count, 3))
-    places[:, 2] *= 0.75 + 0.25 * np.sin(places[:, 0] * 0.9 + rng.uniform(0, 6))
-    solid = leaves(places, 0.9, rng)
-    return Thing(
-        (Surface(mesh_of(solid.vertices.numpy(), solid.triangles.numpy()), _foliage(rng)),)
-    )
+    count = int(1.1 * length * height)
+    places = rng.uniform((-length / 2, -1, 0), (length / 2, 1, 1), (count, 3))
+    outline = 0.75 + 0.25 * np.sin(places[:, 0] * 0.9 + rng.uniform(0, 6))
+    places[:, 2] = height * outline * places[:, 2] ** 1.5  # denser where a laser looks
+    return Thing((Surface(leaves(places, 1.6, rng), _foliage(rng)),))
 
 
 def _foliage(rng: np.random.Generator) -> Finish:
     color = varied(_GREEN, rng, 0.05)
-    return Finish(color, float(rng.uniform(0.25, 0.5)), 110.0, 0.15)
+    return Finish(color, float(rng.uniform(0.15, 0.6)), 110.0, 0.15)
 
 
 def _lumps(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -69,15 +69,18 @@ class LidarModel:
             top, counter-clockwise from straight ahead; shadowed rays are not left out.
         """
         count = len(self.elevations)
-        tilt = np.radians(np.asarray(self.elevations) + rng.normal(0, self.jitter, count))[:, None]
+        tilt = np.radians(np.asarray(self.elevations) + rng.normal(0, self.jitter, count))
         phase = rng.uniform(0.02, 0.98, (count, 1))
-        azimuth = (np.arange(self.columns) + phase) * (2 * math.pi / self.columns)
-        flat = np.cos(tilt)
-        upwards = np.broadcast_to(np.sin(tilt), azimuth.shape)
-        directions = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), upwards], -1)
-        origins = np.zeros_like(directions, dtype=np.float32)
+        step = 2 * math.pi / self.columns
+        azimuth = ((np.arange(self.columns) + phase) * step).astype(np.float32)
+        flat = np.cos(tilt)[:, None]
+        directions = np.empty((*azimuth.shape, 3), np.float32)
+        directions[..., 0] = flat * np.cos(azimuth)
+        directions[..., 1] = flat * np.sin(azimuth)
+        directions[..., 2] = np.sin(tilt)[:, None]
+        origins = np.zeros_like(directions)
         origins[..., 2] = np.asarray(self.heights)[:, None]
-        return origins, directions.astype(np.float32)
+        return origins, directions
 
     def shadowed(self) -> np.ndarray:
         """Which columns each beam does not see for the carrying car, [beams, columns]."""

@@ -16,12 +16,12 @@ from sparse3d.scene import PointCloud
 
 __all__ = ["Sweep", "take_sweep"]
 
-_STEEPNESS = 4.0  # of the share of returns over the logarithm of the range
 _THROUGH = 0.15  # share of the rays that go on behind a pane
-_FROM_PANE = 0.05  # share of the rays that a pane itself sends back
+_FROM_PANE = 0.16  # share of the rays that a pane itself sends back
 _BEHIND_PANE = 0.02  # metres behind a pane at which rays go on
 _PATCH = 0.3  # metres; places of this size come back or fail together
 _FADING = 110.0  # metres at which the intensity has fallen to nothing
+_DARKENING = 0.0014  # of intensity lost a metre
 _INTENSITY_NOISE = 0.015
 
 
@@ -108,7 +108,7 @@ def _pass_panes(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Which rays are not lost at a pane; those that pass one get what they meet behind it."""
-    chance = rng.random(len(rays))
+    chance = rng.random(len(rays), np.float32)
     pane = table.glass[echo.parts]
     through = (pane & (chance < _THROUGH)).nonzero()[0]
     offset = echo.ranges[through] + _BEHIND_PANE
@@ -125,16 +125,17 @@ def _comes_back(
     echo: _Echo, places: np.ndarray, table: _Finishes, rng: np.random.Generator
 ) -> np.ndarray:
     reach = table.reach[echo.parts] * echo.cosines ** table.grazing[echo.parts]
-    chance = 1 / (1 + (np.minimum(echo.ranges, 1e3) / reach) ** _STEEPNESS)
-    return _patchy(places, rng) < chance
+    ratio = np.minimum(echo.ranges, 1e3) / reach
+    ratio *= ratio
+    return _patchy(places, rng) * (1 + ratio * ratio) < 1  # the fourth power
 
 
 def _patchy(places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Uniform numbers, alike within patches: the mean of one a patch and one a place, evened."""
-    cells = np.floor(places / _PATCH).astype(np.int64)
-    mixed = (cells * np.array([73856093, 19349663, 83492791])).sum(1) + rng.integers(1 << 30)
-    shared = rng.random(1 << 14)[(mixed * 2654435761 >> 7) & ((1 << 14) - 1)]
-    mean = (shared + rng.random(len(places))) / 2
+    cells = np.floor(places * np.float32(1 / _PATCH)).astype(np.int32)
+    mixed = cells[:, 0] * 73856093 + cells[:, 1] * 19349663 + cells[:, 2] * 83492791  # wraps
+    shared = rng.random(1 << 14, np.float32)[(mixed ^ mixed >> 15) & ((1 << 14) - 1)]
+    mean = (shared + rng.random(len(places), np.float32)) / 2
     return np.where(mean < 0.5, 2 * mean**2, 1 - 2 * (1 - mean) ** 2)
 
 
@@ -149,15 +150,20 @@ def _measured(
 ) -> Sweep:
     """Points of the rays that came back, to the millimetre, and their intensities, to 1/100."""
     beams, rings, parts = len(lidar.elevations), rows // lidar.columns, echo.parts[rows]
-    error = rng.normal(0, lidar.noise, len(rows)) + rng.normal(0, lidar.bias, beams)[rings]
-    ranges = echo.ranges[rows] + error.astype(np.float32)
+    noise = rng.standard_normal((2, len(rows)), np.float32)
+    bias = rng.normal(0, lidar.bias, beams).astype(np.float32)
+    gain = rng.normal(1, lidar.gain, beams).astype(np.float32)
+    ranges = echo.ranges[rows] + noise[0] * np.float32(lidar.noise) + bias[rings]
     positions = origins[rows] + directions[rows] * ranges[:, None]
-    strength = table.reflectance[parts] * (0.35 + 0.65 * echo.cosines[rows])
-    strength *= (1 - ranges / _FADING) * rng.normal(1, lidar.gain, beams)[rings]
-    strength += rng.normal(0, _INTENSITY_NOISE, len(rows)) * (table.reflectance[parts] > 0)
+    reflectance = table.reflectance[parts]
+    strength = reflectance * (0.35 + 0.65 * echo.cosines[rows]) * (1 - ranges / _FADING)
+    strength *= gain[rings]
+    strength += noise[1] * np.float32(_INTENSITY_NOISE) * (reflectance > 0) - _DARKENING * ranges
     cloud = PointCloud(
-        torch.from_numpy((np.round(positions * 1000) / 1000).astype(np.float32)),
-        intensities=torch.from_numpy((np.floor(strength * 100).clip(0, 100) / 100).astype("f4")),
+        torch.from_numpy(np.round(positions * np.float32(1000)) / np.float32(1000)),
+        intensities=torch.from_numpy(
+            (np.floor(strength * 100).clip(0, 100) / 100).astype(np.float32)
+        ),
         rings=torch.from_numpy(rings.astype(np.int32)),
     )
     return Sweep(cloud, torch.from_numpy(parts))

@@ -4,11 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from sparse3d.data.simulate.primitives import moved
-from sparse3d.data.simulate.street.shapes import joined
-from sparse3d.scene import Mesh
+from sparse3d.data.simulate.street.shapes import Shape, joined
 
 __all__ = ["Color", "Finish", "Surface", "Thing", "merged", "varied"]
 
@@ -33,10 +30,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A mesh of one finish."""
+    """A shape of one finish."""
 
-    mesh: Mesh
-    """Metres."""
+    shape: Shape
+    """Where it is, metres."""
     finish: Finish
     """How it answers."""
 
@@ -54,22 +51,22 @@ class Thing:
 
     def placed(self, x: float, y: float, z: float, yaw: float = 0.0) -> "Thing":
         """The object turned about its own origin, then shifted, metres and radians."""
-        surfaces = (Surface(moved(s.mesh, x, y, z, yaw), s.finish) for s in self.surfaces)
+        surfaces = (Surface(s.shape.moved(x, y, z, yaw), s.finish) for s in self.surfaces)
         return Thing(tuple(surfaces), self.name, self.yaw + yaw)
 
     def size(self) -> tuple[float, float, float]:
         """Extent along x, y and z, metres."""
-        points = torch.cat([surface.mesh.vertices for surface in self.surfaces])
-        extent = points.amax(0) - points.amin(0)
-        return float(extent[0]), float(extent[1]), float(extent[2])
+        points = np.concatenate([surface.shape.vertices for surface in self.surfaces])
+        length, width, height = (points.max(0) - points.min(0)).tolist()
+        return length, width, height
 
 
 def merged(surfaces: Iterable[Surface]) -> tuple[Surface, ...]:
     """Surfaces of the same finish as one, in the order of the first of each."""
-    groups: dict[Finish, list[Mesh]] = {}
+    groups: dict[Finish, list[Shape]] = {}
     for surface in surfaces:
-        groups.setdefault(surface.finish, []).append(surface.mesh)
-    return tuple(Surface(joined(meshes), finish) for finish, meshes in groups.items())
+        groups.setdefault(surface.finish, []).append(surface.shape)
+    return tuple(Surface(joined(shapes), finish) for finish, shapes in groups.items())
 
 
 def varied(color: Color, rng: np.random.Generator, spread: float = 0.06) -> Color:

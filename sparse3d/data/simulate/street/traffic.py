@@ -16,12 +16,12 @@ _Place = tuple[float, float, float, bool]  # x, y, yaw, raised
 
 
 def populate(lot: Lot, street: Street, rng: np.random.Generator) -> None:
-    """Put 3 to 14 vehicles ahead and a few behind, and people where they walk and ride."""
+    """Put 4 to 16 vehicles ahead and a few behind, and people where they walk and ride."""
     places = [place for side in (-1, 1) for place in _kerbside(street, side, rng)]
     places += _traffic(street, rng) + _side_street(street, rng)
     ahead = [place for place in places if place[0] > 4]
     behind = [place for place in places if place[0] <= 4]
-    for group, most in ((ahead, int(rng.integers(3, 15))), (behind, int(rng.integers(7)))):
+    for group, most in ((ahead, int(rng.integers(4, 17))), (behind, int(rng.integers(7)))):
         for i in sorted(rng.permutation(len(group))[:most].tolist()):
             x, y, yaw, raised = group[i]
             lot.put(_vehicle(rng), x, y, yaw, raised=raised)
@@ -108,4 +108,4 @@ def _people(lot: Lot, street: Street, rng: np.random.Generator) -> None:
         side, x = (1 if rng.random() < 0.5 else -1), rng.uniform(-20, 40)
         if not street.crosses(x, 1):
             y = side * (street.front(side) - 0.35)
-            lot.put(bicycle(), x, y, rng.normal(0, 0.2), raised=True)
+            lot.put(bicycle(rng), x, y, rng.normal(0, 0.2), raised=True)

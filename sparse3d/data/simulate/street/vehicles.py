@@ -1,19 +1,26 @@
 """Cars, vans and trucks: a side profile swept across the width, with a cabin that tapers."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
-from sparse3d.data.simulate.primitives import cylinder_mesh
-from sparse3d.data.simulate.street.shapes import boxes, joined, mesh_of, ring_quads
+from sparse3d.data.simulate.street.shapes import (
+    Shape,
+    boxes,
+    cylinder,
+    joined,
+    ring_quads,
+    split_quads,
+)
 from sparse3d.data.simulate.street.things import Color, Finish, Surface, Thing
-from sparse3d.scene import Mesh
 
 __all__ = ["car", "truck", "van"]
 
 _Skin = Literal["body", "screen", "side", "rear"]
 _CLEARANCE = 0.19  # metres under the floor
+_CAP = np.array([(0, i, i + 1) for i in range(1, 11)])  # of a cross-section
 _SEGMENTS = 12  # around a cross-section: 0-3 up the left side, 4-6 the top, 7-10 down, 11 floor
 
 
@@ -76,7 +83,7 @@ _SHARES = (0.46, 0.17, 0.22, 0.15)
 
 _GLASS = Finish((0.1, 0.12, 0.14), 0.0, 70.0, 0.5, glass=True)
 _RUBBER = Finish((0.06, 0.06, 0.06), 0.02, 30.0, 0.3)
-_SEATS = Finish((0.08, 0.08, 0.09), 0.0, 14.0, 0.4)
+_SEATS = Finish((0.08, 0.08, 0.09), 0.0, 26.0, 0.4)
 _PLATE = Finish((0.85, 0.85, 0.8), 0.95, 120.0, 0.2)
 _LAMP = Finish((0.7, 0.35, 0.3), 0.75, 70.0, 0.3)
 _COLORS: tuple[Color, ...] = (
@@ -135,17 +142,17 @@ def _paint(rng: np.random.Generator) -> Finish:
     color = _COLORS[rng.choice(len(_COLORS), p=(0.25, 0.2, 0.17, 0.1, 0.1, 0.08, 0.05, 0.05))]
     dark = rng.random() < 0.5
     reflectance = 0.0 if dark else float(rng.uniform(0.04, 0.5))
-    reach = 35.0 * float(np.exp(rng.normal(-0.1 if dark else 0.1, 0.25)))
+    reach = 43.0 * float(np.exp(rng.normal(-0.1 if dark else 0.1, 0.25)))
     return Finish(color, reflectance, reach, float(rng.uniform(0.25, 0.6)))
 
 
-def _wheel(x: float, y: float, radius: float, width: float) -> Mesh:
-    upright = cylinder_mesh(radius, width, 14)
-    vertices = upright.vertices[:, [0, 2, 1]].numpy() * (1, -1, 1)
-    return mesh_of(vertices + np.array([x, y, radius]), upright.triangles.numpy())
+def _wheel(x: float, y: float, radius: float, width: float) -> Shape:
+    upright = cylinder(14).scaled(radius, radius, width)
+    axle = upright.vertices[:, [0, 2, 1]] * (1, -1, 1)
+    return Shape(axle + np.array([x, y + width / 2, radius]), upright.triangles)
 
 
-def _cabin(body: _Body, length: float, width: float, height: float) -> Mesh:
+def _cabin(body: _Body, length: float, width: float, height: float) -> Shape:
     """Seats and backs, as seen through the windows."""
     belt, middle = body.belt * height, width * 0.72
     seats = [(0.03 * length, 0.0, belt * 0.7), (-0.27 * length, 0.0, belt * 0.7)]
@@ -156,32 +163,31 @@ def _cabin(body: _Body, length: float, width: float, height: float) -> Mesh:
 
 def _fittings(
     size: tuple[float, float, float], rng: np.random.Generator
-) -> list[tuple[Mesh, Finish]]:
+) -> list[tuple[Shape, Finish]]:
     """Number plates and lamps, flush with the bumpers."""
     length, width, height = size
     end, side = length / 2 - 0.01, width * 0.33
     low, high = 0.3 * height, 0.34 * height
     plates = boxes([(end, 0, low), (-end, 0, low)], [(0.02, 0.5, 0.11)] * 2)
     lamps = [(x, y, high) for x in (end, -end) for y in (side, -side)]
-    return [(plates, _PLATE), (boxes(lamps, [(0.02, 0.26, 0.1)] * 4), _LAMP)]
+    return [(plates, _PLATE), (boxes(lamps, [(0.02, 0.32, 0.13)] * 4), _LAMP)]
 
 
-def _shell(body: _Body, length: float, width: float, height: float) -> tuple[Mesh, Mesh]:
+def _shell(body: _Body, length: float, width: float, height: float) -> tuple[Shape, Shape]:
     """Painted and glazed skin."""
     rings = _sections(body, length, width, height)
-    quads = ring_quads(len(rings), _SEGMENTS)
-    glass = np.array([_glazed(skin) for _, _, skin in body.stations[:-1]])
-    first, last = np.arange(_SEGMENTS), (len(rings) - 1) * _SEGMENTS + np.arange(_SEGMENTS)
-    caps = [
-        np.stack([ends[1:-1], ends[2:], np.full(_SEGMENTS - 2, ends[0])], 1)
-        for ends in (first, last)
-    ]
-    body_quads, panes = quads[~glass], quads[glass]
-    halves = [q[:, corners] for q in (body_quads,) for corners in ([0, 1, 2], [0, 2, 3])]
+    quads, glass = ring_quads(len(rings), _SEGMENTS), _glass_faces(body)
+    last = (len(rings) - 1) * _SEGMENTS
+    caps = np.concatenate([_CAP[:, ::-1], last + _CAP])
     vertices = rings.reshape(-1, 3)
-    painted = mesh_of(vertices, np.concatenate([*halves, caps[0][:, ::-1], caps[1]]))
-    glazed = np.concatenate([panes[:, [0, 1, 2]], panes[:, [0, 2, 3]]])
-    return painted, mesh_of(vertices, glazed)
+    painted = np.concatenate([split_quads(quads[~glass]), caps])
+    return Shape(vertices, painted), Shape(vertices, split_quads(quads[glass]))
+
+
+@lru_cache(maxsize=8)
+def _glass_faces(body: _Body) -> np.ndarray:
+    """Which faces [stations - 1, segments] are glass."""
+    return np.array([_glazed(skin) for _, _, skin in body.stations[:-1]])
 
 
 def _glazed(skin: _Skin) -> list[bool]:
