@@ -1,7 +1,7 @@
 """The ``second`` method as a Task."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from sparse3d.data.detection.augment import augment
+from sparse3d.data.detection.classes import ClassMap
 from sparse3d.data.detection.config import View
-from sparse3d.data.detection.crop import crop_to_range
+from sparse3d.data.detection.crop import crop_to_range, in_range
 from sparse3d.data.detection.load import load_sample, resolve_view
 from sparse3d.data.detection.sample import Sample
 from sparse3d.data.detection.split import FrameSplit, split_frames
@@ -23,10 +24,10 @@ from sparse3d.detect.results import DetectedFrame, write_results
 from sparse3d.detect.scores.frames import frame_of_scene
 from sparse3d.detect.scores.kitti import DetectionScores, evaluate_objects
 from sparse3d.detect.targets import FrameTargets, frame_targets
-from sparse3d.errors import ConfigError
+from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
-from sparse3d.scene import Scene
+from sparse3d.scene import Boxes3D, Frame, Scene
 
 __all__ = ["DetectBatch", "DetectTask", "load_detector"]
 
@@ -56,13 +57,17 @@ class DetectTask:
         split: Training and validation frames.
         view: Which part of a frame counts.
         seed: Seed of all random numbers.
+        source: Where the frames are from, for messages.
     """
 
     method = "second"
 
-    def __init__(self, config: SecondConfig, split: FrameSplit, view: View, seed: int) -> None:
+    def __init__(
+        self, config: SecondConfig, split: FrameSplit, view: View, seed: int, source: str = "data"
+    ) -> None:
         self.config = config
         self.split = split
+        self._source = source
         self.view: View = view
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -83,12 +88,11 @@ class DetectTask:
             cache: Not needed: nothing is slow to compute anew.
 
         Raises:
-            DataError: If there is nothing to train on.
+            DataError: If no frame is labelled, or none has an object of a wanted class.
         """
         del cache
-        return cls(
-            config, split_frames(scene, config.dataset), resolve_view(scene, config.dataset), seed
-        )
+        split, view = split_frames(scene, config.dataset), resolve_view(scene, config.dataset)
+        return cls(config, split, view, seed, str(scene.source or scene.name))
 
     @property
     def iterations(self) -> int:
@@ -108,7 +112,14 @@ class DetectTask:
         ]
 
     def batch(self, step: int, rank: int = 0, world_size: int = 1) -> DetectBatch:
-        """The next frames, randomly changed; every frame comes once before any comes again."""
+        """The next frames, randomly changed; every frame comes once before any comes again.
+
+        Raises:
+            DataError: If there is no training frame, or one cannot be read.
+        """
+        if not self.split.train:
+            problem = "training frames expected, but all frames with boxes are named val or test"
+            raise DataError(self._source, problem)
         size = self.config.batch_size
         draws = range((step * world_size + rank) * size, (step * world_size + rank + 1) * size)
         return DetectBatch(tuple(self._draw(draw) for draw in draws))
@@ -140,11 +151,23 @@ class DetectTask:
     def evaluate(self, on_progress: Callable[[int, int], None] | None = None) -> DetectionScores:
         """Average precision on the validation frames."""
         frames = (
-            frame_of_scene(frame, self.detector.detect(frame, self.view))
+            frame_of_scene(frame, self.detector.detect(frame, self.view), self._truth(frame))
             for frame in self.split.val
         )
         counted = _counted(frames, len(self.split.val), on_progress)
-        return evaluate_objects(counted, self.config.dataset.classes)
+        scores = evaluate_objects(counted, self.config.dataset.classes)
+        notes = [note for note in (self.split.note, scores.note) if note is not None]
+        return replace(scores, note="; ".join(notes) or None)
+
+    def _truth(self, frame: Frame) -> Boxes3D | None:
+        """Annotations under our names; where no image limits them, those within the range."""
+        boxes, config = frame.read_boxes(), self.config.dataset
+        if boxes is None:
+            return None
+        renamed = ClassMap.of(config).rename(boxes)
+        if renamed.image is not None:
+            return renamed
+        return renamed.select(in_range(renamed.centers, config.low, config.high))
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and running statistics."""

@@ -34,12 +34,15 @@ class ClassMap:
         """Whether objects with this name in the data are to be detected."""
         return self.renamed.get(name, name) in self.classes
 
+    def rename(self, boxes: Boxes3D) -> Boxes3D:
+        """The boxes under our names."""
+        return replace(boxes, names=tuple(self.renamed.get(name, name) for name in boxes.names))
+
     def apply(self, boxes: Boxes3D) -> tuple[Boxes3D, Boxes3D]:
         """Boxes to detect and boxes to ignore, under our names; all others are background."""
-        names = tuple(self.renamed.get(name, name) for name in boxes.names)
-        named = replace(boxes, names=names)
-        wanted = named.select(_mask(names, self.classes))
-        return wanted, named.select(_mask(names, self.ignored))
+        named = self.rename(boxes)
+        wanted = named.select(_mask(named.names, self.classes))
+        return wanted, named.select(_mask(named.names, self.ignored))
 
 
 def joined(first: Boxes3D, second: Boxes3D) -> Boxes3D:

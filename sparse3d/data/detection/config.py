@@ -37,7 +37,8 @@ class DataConfig:
     intensity_scale: float = 1.0
     """Intensities are divided by this and then cut to 0 to 1 (KITTI: 1, nuScenes: 255)."""
     val_fraction: float = 0.2
-    """Share of the frames that is held out where the data set itself names no split."""
+    """Share of the frames that is held out where the data set itself names no split; of fewer than
+    20 frames, none is."""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

@@ -14,6 +14,8 @@ from sparse3d.scene.stored import Stored
 __all__ = ["FrameSplit", "labelled_frames", "require_objects", "split_frames"]
 
 _MOST_NAMES = 12  # class names that an error lists
+_ENOUGH = 20
+"""Of fewer frames none is held out unasked: both parts would be too small to mean anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class FrameSplit:
     """Frames to learn from and frames to be judged by, in the order of the data set."""
 
     train: tuple[Frame, ...]
-    """Training frames, at least one."""
+    """Training frames; none where all labelled frames are named ``val`` or ``test``."""
     val: tuple[Frame, ...]
     """Validation frames, at least one; see ``note`` where these are not held out."""
     note: str | None = None
@@ -33,19 +35,18 @@ def split_frames(scene: Scene, config: DataConfig) -> FrameSplit:
 
     Where the files name splits, these are heeded: frames are held out that are named ``val``, else
     those named ``test``. Where they name none, ``config.val_fraction`` of the frames is held out,
-    spread evenly. Where nothing is held out, the training frames stand in, and the note says so.
+    spread evenly, if there are at least 20. Where nothing is held out, the training frames stand
+    in, and the note says so.
 
     Raises:
-        DataError: If no frame has points and boxes, all of them are held out by name, or no
-            training frame has an object of a wanted class.
+        DataError: If no frame has points and boxes, or there are training frames and none has an
+            object of a wanted class.
     """
     frames = labelled_frames(scene)
     named = any(frame.split is not None for frame in frames)
     split = _by_name(frames) if named else _spread(frames, config.val_fraction)
-    if not split.train:
-        problem = "training frames expected, but all frames with boxes are named val or test"
-        raise DataError(scene.source or scene.name, problem)
-    require_objects(scene, split.train, config)
+    if split.train:
+        require_objects(scene, split.train, config)
     return split
 
 
@@ -112,9 +113,9 @@ def _named(frames: Sequence[Frame], split: Split | None) -> tuple[Frame, ...]:
 
 def _spread(frames: Sequence[Frame], fraction: float) -> FrameSplit:
     total = len(frames)
-    if fraction == 0 or total == 1:
-        reason = "val_fraction is 0" if fraction == 0 else "there is one labelled frame only"
-        return _nothing_held_out(tuple(frames), reason)
+    if fraction == 0 or total < _ENOUGH:
+        few = f"there are fewer than {_ENOUGH} labelled frames, and no list of splits"
+        return _nothing_held_out(tuple(frames), "val_fraction is 0" if fraction == 0 else few)
     count = min(max(round(total * fraction), 1), total - 1)
     chosen = {(2 * i + 1) * total // (2 * count) for i in range(count)}
     return FrameSplit(
