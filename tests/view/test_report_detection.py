@@ -89,7 +89,9 @@ def detected(folder: Path, title: str, photo: bool = False, camera: bool = True)
         write_rgb(path, torch.rand(50, 120, 3))
     lens = Intrinsics(120, 50, 60.0, 60.0, 60.0, 25.0)
     cameras = (Camera("front", lens, pose, image_path=path),) if camera else ()
-    cloud = PointCloud(torch.rand(500, 3) * torch.tensor([30.0, 20.0, 2.0]))
+    near = torch.tensor([[20.0, 3.1, 0.2], [20.4, 3.0, 0.0], [19.0, 2.8, 0.1], [8.1, -2.2, 0.3]])
+    away = torch.rand(500, 3) * torch.tensor([30.0, 20.0, 2.0]) + torch.tensor([0.0, 0.0, 5.0])
+    cloud = PointCloud(torch.cat([near, away]))
     return ShownFrame(title, Frame(title, cameras, cloud, TRUTH), TRUTH, FOUND)
 
 
@@ -137,8 +139,8 @@ def test_every_frame_has_its_pictures_and_objects(page: Page, tmp_path: Path) ->
 def test_each_true_object_stands_beside_its_detection(page: Page) -> None:
     """The nearest first; the car that only a pedestrian overlaps is missed."""
     shown = page.text
-    car = r"Car 20 m 0.91 0.\d\d"
-    assert re.search(f"Pedestrian 8 m 0.84 1.00 {car} Car 31 m \N{EN DASH} missed", shown)
+    car = r"Car 20 m 3 0.91 0.\d\d"
+    assert re.search(f"Pedestrian 8 m 1 0.84 1.00 {car} Car 31 m 0 \N{EN DASH} missed", shown)
     assert "1 more detection, where no such object is." in shown
     assert "0.12" not in shown  # too low to be shown
 
@@ -220,6 +222,16 @@ def test_a_frame_without_camera_points_or_objects(tmp_path: Path) -> None:
     assert len(page.alts) == 2
     assert "Bare from above: 0 true and 0 detected boxes" in page.alts
     assert "Nothing else was detected." in page.text
+
+
+def test_of_many_objects_the_nearest_are_listed(tmp_path: Path) -> None:
+    crowd = boxes(*(("Pedestrian", 5.0 + i, -3.0, 0.0) for i in range(15)))
+    frame = replace(detected(tmp_path, "Crowd"), truth=crowd)
+    page = Page(write_page(tmp_path / "out", [part_in(tmp_path / "out", [frame])]))
+    assert page.source.count('scope="row">Pedestrian</th>') == 12
+    assert "Pedestrian 16 m" in page.text
+    assert "Pedestrian 17 m" not in page.text
+    assert "3 more are farther away. 3 more detections, where no such object is." in page.text
 
 
 def test_a_class_without_objects_has_dashes(tmp_path: Path) -> None:

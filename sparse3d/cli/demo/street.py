@@ -108,7 +108,7 @@ class StreetDemo:
 
         held_out = _fullest(split_frames(scene, self.config.dataset).val, self.config)
         wanted = [
-            *((f"Fresh frame {frame.name}, of another world", frame) for frame in fresh.frames),
+            *((f"Fresh frame {frame.name}, of another seed", frame) for frame in fresh.frames),
             *((f"Held-out frame {frame.name}", frame) for frame in held_out),
         ]
         detector = _load_detector(run, self.config)

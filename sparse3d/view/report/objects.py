@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sparse3d.geometry.boxes import points_in_boxes
 from sparse3d.ops.iou3d import box_iou
 from sparse3d.scene import Boxes3D, Camera, Frame, PointCloud
 from sparse3d.view.bev import bev_picture
 from sparse3d.view.camera_boxes import camera_boxes_picture
 from sparse3d.view.report.markup import Markup, fill, joined
+from sparse3d.view.report.numbers import count
 from sparse3d.view.report.pictures import write_picture
 
 __all__ = ["ShownFrame"]
@@ -19,6 +21,7 @@ __all__ = ["ShownFrame"]
 _BEV_WIDTH = 640
 _BEHIND = 3.0
 """Metres that are shown behind a range that begins at the LiDAR, so that it is seen."""
+_MOST_ROWS = 12
 _NONE = "\N{EN DASH}"
 
 
@@ -74,30 +77,44 @@ class ShownFrame:
     def table(self) -> Markup:
         """True objects, the nearest first, each with the detection that overlaps it most."""
         distances = self.truth.centers[:, :2].norm(dim=1)
+        order = distances.argsort(stable=True).tolist()
+        counts = _returns(self._points(), self.truth)
         matches = _matches(self.truth, self.detections)
         rows = [
             fill(
                 "object",
                 name=self.truth.names[i],
                 distance=f"{float(distances[i]):.0f} m",
-                score=_NONE if matches[i] is None else f"{matches[i][0]:.2f}",
-                overlap="missed" if matches[i] is None else f"{matches[i][1]:.2f}",
+                points=count(counts[i]),
+                score=_NONE if match is None else f"{match[0]:.2f}",
+                overlap="missed" if match is None else f"{match[1]:.2f}",
             )
-            for i in distances.argsort(stable=True).tolist()
+            for i in order[:_MOST_ROWS]
+            for match in [matches[i]]
         ]
-        return fill("objects", rows=joined(rows), extra=self._extra())
+        return fill("objects", rows=joined(rows), more=self._more(), extra=self._extra())
+
+    def _more(self) -> str:
+        """What the table leaves out."""
+        left = len(self.truth) - _MOST_ROWS
+        return f"{left} more are farther away." if left > 0 else ""
 
     def _extra(self) -> str:
         """How many detections overlap no true object of their class."""
         pairs = _overlaps(self.detections, self.truth)
-        count = int((pairs.amax(1) == 0).sum()) if pairs.shape[1] else len(pairs)
-        if not count:
+        alone = int((pairs.amax(1) == 0).sum()) if pairs.shape[1] else len(pairs)
+        if not alone:
             return "Nothing else was detected."
-        return f"{count} more detection{'s' * (count > 1)}, where no such object is."
+        return f"{alone} more detection{'s' * (alone > 1)}, where no such object is."
 
     def _points(self) -> PointCloud:
         cloud = self.frame.read_points()
         return PointCloud(torch.zeros(0, 3)) if cloud is None else cloud
+
+
+def _returns(cloud: PointCloud, boxes: Boxes3D) -> list[int]:
+    """Points in each box."""
+    return points_in_boxes(cloud.positions.double(), boxes.rows().double()).sum(1).tolist()
 
 
 def _matches(truth: Boxes3D, detections: Boxes3D) -> list[tuple[float, float] | None]:
