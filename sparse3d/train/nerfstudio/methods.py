@@ -4,11 +4,13 @@ from nerfstudio.configs.base_config import MachineConfig, ViewerConfig
 from nerfstudio.plugins.types import MethodSpecification
 
 from sparse3d.train.methods import find_method
+from sparse3d.train.nerfstudio.detect import DetectPipelineConfig
 from sparse3d.train.nerfstudio.splat import SplatPipelineConfig
 from sparse3d.train.nerfstudio.trainer import TaskTrainerConfig
 
-__all__ = ["sparse_splat"]
+__all__ = ["second", "sparse_splat"]
 
+_SECOND = find_method("second")
 _SPLAT = find_method("sparse-splat")
 
 sparse_splat = MethodSpecification(
@@ -26,3 +28,18 @@ sparse_splat = MethodSpecification(
     description=_SPLAT.summary,
 )
 """``ns-train sparse-splat``."""
+
+second = MethodSpecification(
+    config=TaskTrainerConfig(
+        method_name=_SECOND.name,
+        pipeline=DetectPipelineConfig(task=_SECOND.default_config()),
+        machine=MachineConfig(seed=0, device_type="cpu"),
+        steps_per_save=500,
+        steps_per_eval_batch=0,
+        steps_per_eval_image=0,
+        steps_per_eval_all_images=1000,
+        vis="tensorboard",
+    ),
+    description=_SECOND.summary,
+)
+"""``ns-train second``."""

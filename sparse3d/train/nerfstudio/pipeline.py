@@ -211,9 +211,19 @@ class TaskPipeline(Pipeline):
 
         The terms are added up here and not by nerfstudio, so that the sum has the same bits as in
         our own loop.
+
+        Raises:
+            UserError: If a loss is not finite; before the step is taken.
         """
-        terms = self.task.losses(self.task.batch(step), step)
-        return {}, {"loss": total_loss(terms)}, {t.name: t.value.detach() for t in terms}
+        batch = self.task.batch(step)
+        terms = self.task.losses(batch, step)
+        loss, values = total_loss(terms), {term.name: term.value.detach() for term in terms}
+        if not bool(loss.isfinite()):
+            name = getattr(batch, "name", None)
+            where = "" if name is None else f" on {name}"
+            listed = ", ".join(f"{key} {value.item():.4g}" for key, value in values.items())
+            raise UserError(f"loss is not finite at step {step}{where}: {listed}")
+        return {}, {"loss": loss}, values
 
     def get_eval_loss_dict(
         self, step: int
