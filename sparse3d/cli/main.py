@@ -49,6 +49,8 @@ COMMANDS = (
     Command("simulate", "Make a world with known truth: photos, depth and surfaces.", "simulate"),
     Command("train", "Train a method on a scene or data set.", "train"),
     Command("eval", "Evaluate a trained run with the metrics of its data set.", "eval"),
+    Command("detect", "Detect objects with a trained run in scenes and sweeps.", "detect"),
+    Command("eval-files", "Score the result files of any detector.", "eval_files"),
     Command("reconstruct", "Make a Gaussian splat of a few posed photos.", "reconstruct"),
     Command("render", "Render a splat from the cameras of a scene.", "render"),
     Command(

@@ -1,5 +1,6 @@
 """How well detections agree with annotations."""
 
+from sparse3d.detect.scores.files import frames_of_files
 from sparse3d.detect.scores.frames import FrameObjects, frame_of_labels, frame_of_scene
 from sparse3d.detect.scores.kitti import evaluate_objects
 from sparse3d.detect.scores.result import DetectionScores
@@ -10,4 +11,5 @@ __all__ = [
     "evaluate_objects",
     "frame_of_labels",
     "frame_of_scene",
+    "frames_of_files",
 ]

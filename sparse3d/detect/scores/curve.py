@@ -46,16 +46,16 @@ class Curve:
         """KITTI's curve: precision at its thresholds, the largest of this and all later ones.
 
         Args:
-            thresholds: At most 41 scores of :func:`official_thresholds`.
+            thresholds: Those of :func:`official_thresholds`, at most 41 of the curve's scores.
             column: As for :meth:`all_point`.
         """
         values = torch.zeros(SAMPLES, dtype=torch.float64)
-        rows = torch.searchsorted(-self.scores, -thresholds, right=True) - 1
+        rows = torch.searchsorted(-self.scores, -thresholds)
         both = self.counts[rows, 0] + self.counts[rows, 1]
         values[: len(rows)] = self.counts[rows, column] / both.clamp(min=1)
         return values.flip(0).cummax(0).values.flip(0)
 
-    def recall_at(self, alarms: float) -> float | None:
+    def recall_at(self, alarms: int) -> float | None:
         """The largest share of annotations found with at most so many false alarms in all."""
         if not self.counted:
             return None

@@ -160,7 +160,7 @@ def _sweep(graph: _Graph, cluster: _Cluster, sweep: _Sweep) -> None:
             continue
         matched = _assign(graph, cluster.choices, set(ranked[:rank]))
         taken = {graph.detection[pair] for pair in matched}
-        right = [pair for pair in matched if _is_right(graph, pair)]
+        right = [pair for pair in matched if graph.truth_counts[graph.truth[pair]]]
         alarms = sum(graph.alarming[one] and one not in taken for one in ranked[:rank])
         now = (len(right), alarms, sum(graph.similarity[pair] for pair in right))
         sweep.detections.append(d)
@@ -172,26 +172,20 @@ def _sweep(graph: _Graph, cluster: _Cluster, sweep: _Sweep) -> None:
 def _assign(graph: _Graph, choices: Sequence[list[int]], free: set[int]) -> list[int]:
     """Pairs in which each annotation takes the free detection of largest overlap.
 
-    Detections that count come first; of those that do not, the first in the file is taken.
+    Where there is none that counts, KITTI's program takes one that is ignored. That changes
+    neither what is right nor what is a false alarm, and is left out.
     """
     matched: list[int] = []
     for pairs in choices:
         best, largest = -1, 0.0
         for pair in pairs:
             d = graph.detection[pair]
-            if d in free and graph.detection_counts[d]:
-                if graph.overlap[pair] > largest:
-                    best, largest = pair, graph.overlap[pair]
-            elif d in free and best < 0:
-                best = pair
+            if d in free and graph.detection_counts[d] and graph.overlap[pair] > largest:
+                best, largest = pair, graph.overlap[pair]
         if best >= 0:
             matched.append(best)
             free.discard(graph.detection[best])
     return matched
-
-
-def _is_right(graph: _Graph, pair: int) -> bool:
-    return graph.truth_counts[graph.truth[pair]] and graph.detection_counts[graph.detection[pair]]
 
 
 def _changes(table: Table, sweep: _Sweep, alone: Int64[Tensor, " a"]) -> Changes:

@@ -38,7 +38,7 @@ class Level:
     name: str
     """As in the result."""
     min_height: float
-    """In the image, pixels; as high as this counts."""
+    """In the image, whole pixels; what is as high as this counts."""
     max_occlusion: int
     """KITTI's code, 0 to 3."""
     max_truncation: float
@@ -77,11 +77,8 @@ def truth_states(truth: Objects, name: str, level: Level) -> Int8[Tensor, " n"]:
 
 
 def detection_states(detections: Objects, name: str, level: Level) -> Int8[Tensor, " n"]:
-    """State of each detection: low ones are ignored, whatever their class.
-
-    The benchmark's program compares the height in whole pixels, cut off, not rounded.
-    """
-    low = detections.heights.trunc() < level.min_height
+    """State of each detection: low ones are ignored, whatever their class."""
+    low = detections.heights < level.min_height
     return _states(detections.is_named(name) & ~low, low)
 
 
