@@ -217,12 +217,12 @@ def test_an_interruption_in_the_room_keeps_the_detector(
     with monkeypatch.context() as patch:
         patch.setattr(room, "simulate_room", fail)
         assert both("--out", "here") == 130
-    weights = tmp_path / ".here.unfinished" / "detector" / "checkpoints" / "last.pt"
-    written = weights.stat().st_mtime_ns
+    scores = tmp_path / ".here.unfinished" / "detector" / "metrics.json"
+    written = scores.stat().st_mtime_ns
     monkeypatch.setattr("sparse3d.data.simulate.street.write.simulate_street", None)
     assert both("--out", "here") == 0
-    moved = tmp_path / "here" / "detector" / "checkpoints" / "last.pt"
-    assert moved.stat().st_mtime_ns == written
+    assert (tmp_path / "here" / "detector" / "metrics.json").stat().st_mtime_ns == written
+    assert not any(name.endswith(".done") for name in names(tmp_path / "here"))
 
 
 def test_streets_and_room_share_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from sparse3d import __version__
 from sparse3d.cli.arguments import parse
 from sparse3d.cli.demo.room import RoomDemo
 from sparse3d.cli.demo.street import StreetDemo
-from sparse3d.cli.demo.training import Stopped
+from sparse3d.cli.demo.training import Stopped, done_mark
 from sparse3d.errors import ConfigError, DataError
 from sparse3d.scene.atomic import writing
 
@@ -122,6 +122,8 @@ def _begin(draft: Path, wanted: dict[str, Any]) -> None:
 def _publish(demos: Sequence[Demo], draft: Path, out: Path) -> None:
     from sparse3d.train.run import Run
 
+    for demo in demos:
+        done_mark(draft / demo.run).unlink()
     with writing(out, replace_folder=True) as beside:
         draft.replace(beside)
     for demo in demos:

@@ -16,7 +16,6 @@ from sparse3d.train.config import config_folder, load_config
 from sparse3d.train.values import to_plain
 
 if TYPE_CHECKING:
-    from sparse3d.train.launch import Outcome
     from sparse3d.view.report import SplatPart, Story
 
 __all__ = ["RoomDemo"]
@@ -72,11 +71,12 @@ class RoomDemo:
         scene = self._photographed(draft / self.data)
         views = tuple(i for i, frame in enumerate(scene.frames) if frame.split == "train")
         config = dataclasses.replace(self.config, views=views)
-        run, outcome = train_or_continue(
+        run = train_or_continue(
             draft / self.run, "sparse-splat", draft / self.data, self.room.seed, config
         )
-        _tell(outcome)
-        return SplatPart.of(draft, run, scene, self._story(), _overview(draft, scene))
+        part = SplatPart.of(draft, run, scene, self._story(), _overview(draft, scene))
+        _tell(part)
+        return part
 
     def _photographed(self, folder: Path) -> Scene:
         from sparse3d.train.progress import showing
@@ -126,9 +126,12 @@ def _overview(draft: Path, scene: Scene) -> Path | None:
     return draft / "overview.png"
 
 
-def _tell(outcome: "Outcome") -> None:
-    assert outcome.metrics is not None
-    for view in outcome.metrics.values["per_view"]:
-        print(f"view {view['name']}: PSNR {view['psnr']:.2f} dB, SSIM {view['ssim']:.3f}")
-    print(outcome.metrics.headline)
-    print(f"{outcome.report.steps} steps in {outcome.report.seconds:.1f} s", flush=True)
+def _tell(part: "SplatPart") -> None:
+    from sparse3d.view.report.numbers import duration, score
+
+    facts = part.facts
+    for view in facts.per_view:
+        print(f"view {view.name}: PSNR {score(view.psnr, 2)} dB, SSIM {score(view.ssim, 3)}")
+    mean = f"PSNR {score(facts.mean.psnr, 2)} dB, SSIM {score(facts.mean.ssim, 3)}"
+    print(f"{mean} on {len(facts.per_view)} test views; {facts.gaussians} Gaussians")
+    print(f"{facts.iterations} steps in {duration(facts.seconds)}", flush=True)

@@ -16,7 +16,6 @@ from sparse3d.train.values import to_plain
 if TYPE_CHECKING:
     from sparse3d.detect.detector import Detector
     from sparse3d.scene import Frame, Scene
-    from sparse3d.train.launch import Outcome
     from sparse3d.train.run import Run
     from sparse3d.view.report import DetectionPart, ShownFrame, Story
 
@@ -83,7 +82,7 @@ class StreetDemo:
         from sparse3d.view.report import DetectionPart
 
         scene = _simulated(draft / self.data, self.streets, "driving")
-        run, outcome = train_or_continue(
+        run = train_or_continue(
             draft / self.run, "second", draft / self.data, self.streets.seed, self.config
         )
         fresh = _simulated(draft / "fresh", self.fresh, "driving elsewhere")
@@ -97,7 +96,7 @@ class StreetDemo:
             low=dataset.low[:2],
             high=dataset.high[:2],
         )
-        _tell(part, outcome)
+        _tell(part)
         return part
 
     def _detected(self, run: "Run", scene: "Scene", fresh: "Scene") -> "list[ShownFrame]":
@@ -183,7 +182,9 @@ def _detect(detector: "Detector", title: str, frame: "Frame", view: Any) -> "Sho
     return ShownFrame(title, frame, truth, detector.detect(frame, view))
 
 
-def _tell(part: "DetectionPart", outcome: "Outcome") -> None:
+def _tell(part: "DetectionPart") -> None:
+    from sparse3d.view.report.numbers import duration
+
     facts = part.facts
     print(f"average precision on {facts.frames} held-out frames ({facts.level}, all-point):")
     for strict, loose in zip(facts.strict, facts.loose, strict=True):
@@ -194,4 +195,4 @@ def _tell(part: "DetectionPart", outcome: "Outcome") -> None:
         print(f"{strict.name} {strict.metric}: {', '.join(averages)} ({strict.counted} objects)")
     for warning in facts.warnings:
         print(f"note: {warning}")
-    print(f"{outcome.report.steps} steps in {outcome.report.seconds:.1f} s", flush=True)
+    print(f"{facts.iterations} steps in {duration(facts.seconds)}", flush=True)

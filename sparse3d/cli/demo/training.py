@@ -8,10 +8,9 @@ from sparse3d.train.methods import find_method
 from sparse3d.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from sparse3d.train.launch import Outcome
     from sparse3d.train.run import Run
 
-__all__ = ["Stopped", "train_or_continue"]
+__all__ = ["Stopped", "done_mark", "train_or_continue"]
 
 
 class Stopped(Exception):
@@ -26,9 +25,12 @@ class Stopped(Exception):
         self.signal = signal
 
 
-def train_or_continue(
-    folder: Path, method: str, data: Path, seed: int, config: Any
-) -> "tuple[Run, Outcome]":
+def done_mark(folder: Path) -> Path:
+    """The empty file beside a run that says that it was evaluated and exported."""
+    return folder.with_name(f"{folder.name}.done")
+
+
+def train_or_continue(folder: Path, method: str, data: Path, seed: int, config: Any) -> "Run":
     """Train a run to its end and evaluate it, from its checkpoint where there is one.
 
     Args:
@@ -45,6 +47,8 @@ def train_or_continue(
     from sparse3d.train.launch import train_run
     from sparse3d.train.run import Run
 
+    if done_mark(folder).exists():
+        return Run.open(folder)
     resume = (folder / "checkpoints").exists()
     if resume:
         run = Run.open(folder)
@@ -54,4 +58,5 @@ def train_or_continue(
     outcome = train_run(run, TrainSettings(), resume)
     if outcome.metrics is None:
         raise Stopped(outcome.report.signal or 0)
-    return run, outcome
+    done_mark(folder).touch()
+    return run
