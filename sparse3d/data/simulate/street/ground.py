@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse3d.data.simulate.street.shapes import sheet
+from sparse3d.data.simulate.street.shapes import Number, sheet
 from sparse3d.data.simulate.street.things import Finish, Surface
 
 __all__ = ["Ground", "Street"]
@@ -37,7 +37,7 @@ class Street:
         """Distance of the back of the pavement from the middle."""
         return self.edge(side) + self.pavement
 
-    def crosses(self, x: float, margin: float) -> bool:
+    def crosses(self, x: Number, margin: Number) -> bool:
         """Whether a place is within ``margin`` of the crossing road."""
         return self.crossing is not None and abs(x - self.crossing) < self.cross_half + margin
 
@@ -72,9 +72,9 @@ class Ground:
         wavy = np.sin(x / 6 + first) * np.sin(y / 8 + second) - np.sin(first) * np.sin(second)
         far = np.sign(y) * np.maximum(np.abs(y) - 4, 0)
         roof = -self.crown * np.minimum(np.abs(y), 5)
-        return 0.5 * self.crest * x**2 + self.tilt * far + roof + amplitude * wavy
+        return np.asarray(0.5 * self.crest * x**2 + self.tilt * far + roof + amplitude * wavy)
 
-    def at(self, x: float, y: float, *, raised: bool = False) -> float:
+    def at(self, x: Number, y: Number, *, raised: bool = False) -> float:
         """Height at a place, of the pavement where ``raised``."""
         return float(self.heights(np.array(x), np.array(y))) + self.kerb * raised
 

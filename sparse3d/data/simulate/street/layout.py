@@ -197,16 +197,16 @@ def _backdrop(lot: Lot, street: Street, style: _Style, rng: np.random.Generator)
     for end in (-1, 1):
         if rng.random() < 0.95:
             x, y = end * rng.uniform(66, 78), rng.uniform(-8, 8)
-            lot.build(_distant(60, rng), x, y, -end * math.pi / 2, raised=False)
+            lot.build(_distant(60.0, rng), x, y, -end * math.pi / 2, raised=False)
         if street.crossing is not None:
-            lot.build(_distant(30, rng), street.crossing, end * 52, _facing(end), raised=False)
+            lot.build(_distant(30.0, rng), street.crossing, end * 52, _facing(end), raised=False)
             for flank in (-1, 1):
                 x = street.crossing + flank * (street.cross_half + 4.8)
-                lot.build(_distant(28, rng), x, end * 32, -flank * math.pi / 2, raised=True)
+                lot.build(_distant(28.0, rng), x, end * 32, -flank * math.pi / 2, raised=True)
         if style != "town" or rng.random() < 0.5:
             for x in (-45, 45):
                 depth = end * rng.uniform(24, 42)
-                lot.build(plants.tree_row(88, rng.uniform(5, 10), rng), x, depth, 0, raised=True)
+                lot.build(plants.tree_row(88.0, rng.uniform(5, 10), rng), x, depth, 0, raised=True)
 
 
 def _distant(length: float, rng: np.random.Generator) -> Thing:

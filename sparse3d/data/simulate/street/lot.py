@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from sparse3d.data.simulate.street.ground import Ground
+from sparse3d.data.simulate.street.shapes import Number
 from sparse3d.data.simulate.street.things import Thing
 
 __all__ = ["Lot"]
@@ -25,7 +26,7 @@ class Lot:
         self._ground = ground
         self._taken = np.array([(0.0, 0.0, clear)])
 
-    def put(self, thing: Thing, x: float, y: float, yaw: float = 0.0, *, raised: bool) -> bool:
+    def put(self, thing: Thing, x: float, y: float, yaw: Number = 0, *, raised: bool) -> bool:
         """Place a thing if there is room for it, and say whether there was."""
         discs = _discs(thing, x, y, yaw)
         offsets = discs[:, None, :2] - self._taken[:, :2]
@@ -36,12 +37,12 @@ class Lot:
         self.build(thing, x, y, yaw, raised=raised)
         return True
 
-    def build(self, thing: Thing, x: float, y: float, yaw: float, *, raised: bool) -> None:
+    def build(self, thing: Thing, x: Number, y: Number, yaw: Number, *, raised: bool) -> None:
         """Place a thing where the plan wants it, whatever is there."""
         self.things.append(thing.placed(x, y, self._ground.at(x, y, raised=raised), yaw))
 
 
-def _discs(thing: Thing, x: float, y: float, yaw: float) -> np.ndarray:
+def _discs(thing: Thing, x: float, y: float, yaw: Number) -> np.ndarray:
     """Discs [n, 3] of x, y and radius along the longer side that cover most of the footprint."""
     length, width, _ = thing.size()
     turn = yaw if length >= width else yaw + math.pi / 2

@@ -28,11 +28,11 @@ _LOWER = (
 class Shadow:
     """Azimuths that the carrying car hides from some beams."""
 
-    lowest: float
+    lowest: float | int
     """Elevation of the lowest beam concerned, degrees."""
-    highest: float
+    highest: float | int
     """Elevation of the highest, degrees."""
-    sectors: tuple[tuple[float, float], ...]
+    sectors: tuple[tuple[float | int, float | int], ...]
     """From and to, degrees counter-clockwise from straight ahead; may pass 360."""
 
 

@@ -15,6 +15,7 @@ from sparse3d.data.simulate.primitives import cylinder_mesh, sphere_mesh
 from sparse3d.scene import Mesh
 
 __all__ = [
+    "Number",
     "Shape",
     "Vector",
     "ball",
@@ -30,7 +31,8 @@ __all__ = [
     "tube",
 ]
 
-Vector = tuple[float, float, float]
+Number = float | int
+Vector = tuple[Number, Number, Number]
 
 _CORNERS = np.array([(x, y, z) for z in (-0.5, 0.5) for y in (-0.5, 0.5) for x in (-0.5, 0.5)])
 _QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
@@ -46,13 +48,13 @@ class Shape:
     triangles: np.ndarray
     """Vertex numbers [t, 3]."""
 
-    def moved(self, x: float, y: float, z: float, yaw: float = 0.0) -> "Shape":
+    def moved(self, x: Number, y: Number, z: Number, yaw: Number = 0) -> "Shape":
         """Turned by ``yaw`` radians about +z, then shifted."""
         cos, sin = math.cos(yaw), math.sin(yaw)
         turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
         return Shape(self.vertices @ turn + np.array([x, y, z]), self.triangles)
 
-    def scaled(self, x: float, y: float, z: float) -> "Shape":
+    def scaled(self, x: Number, y: Number, z: Number) -> "Shape":
         """Stretched along the axes by positive factors."""
         return Shape(self.vertices * np.array([x, y, z]), self.triangles)
 
@@ -122,7 +124,7 @@ def split_quads(quads: np.ndarray) -> np.ndarray:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
-def ring(x: float, z: float, radius: float, width: float, sides: int = 14) -> Shape:
+def ring(x: Number, z: Number, radius: float, width: float, sides: int = 14) -> Shape:
     """A wheel without disc, standing in the x-z plane about ``(x, 0, z)``; ``width`` thick."""
     spokes = _circle(sides)[:, [0, 0, 1]] * (1, 0, 1)
     lengths = np.array([radius, radius - width, radius - width, radius])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse3d.data.simulate.street.shapes import Shape, joined
+from sparse3d.data.simulate.street.shapes import Number, Shape, joined
 
 __all__ = ["Color", "Finish", "Surface", "Thing", "merged", "varied"]
 
@@ -46,10 +46,10 @@ class Thing:
     """All of it."""
     name: str = ""
     """Class of a labelled object, empty for background."""
-    yaw: float = 0.0
+    yaw: Number = 0
     """Heading about +z from +x, radians."""
 
-    def placed(self, x: float, y: float, z: float, yaw: float = 0.0) -> "Thing":
+    def placed(self, x: Number, y: Number, z: Number, yaw: Number = 0) -> "Thing":
         """The object turned about its own origin, then shifted, metres and radians."""
         surfaces = (Surface(s.shape.moved(x, y, z, yaw), s.finish) for s in self.surfaces)
         return Thing(tuple(surfaces), self.name, self.yaw + yaw)

@@ -176,9 +176,10 @@ def _fittings(
 def _shell(body: _Body, length: float, width: float, height: float) -> tuple[Shape, Shape]:
     """Painted and glazed skin."""
     rings = _sections(body, length, width, height)
-    quads, glass = ring_quads(len(rings), _SEGMENTS), _glass_faces(body)
+    quads = ring_quads(len(rings), _SEGMENTS)[..., ::-1]  # outwards, as rings go backwards
+    glass = _glass_faces(body)
     last = (len(rings) - 1) * _SEGMENTS
-    caps = np.concatenate([_CAP[:, ::-1], last + _CAP])
+    caps = np.concatenate([_CAP, last + _CAP[:, ::-1]])
     vertices = rings.reshape(-1, 3)
     painted = np.concatenate([split_quads(quads[~glass]), caps])
     return Shape(vertices, painted), Shape(vertices, split_quads(quads[glass]))
