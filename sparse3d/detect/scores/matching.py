@@ -152,12 +152,10 @@ def _find(graph: _Graph, cluster: _Cluster, sweep: _Sweep) -> None:
 
 
 def _sweep(graph: _Graph, cluster: _Cluster, sweep: _Sweep) -> None:
-    """Matching by overlap, at every score of the cluster."""
+    """Matching by overlap, with one more detection of the cluster each time."""
     before, right = (0, 0, 0.0), []
     ranked = cluster.detections
     for rank, d in enumerate(ranked, 1):
-        if rank < len(ranked) and graph.score[ranked[rank]] == graph.score[d]:
-            continue
         matched = _assign(graph, cluster.choices, set(ranked[:rank]))
         taken = {graph.detection[pair] for pair in matched}
         right = [pair for pair in matched if graph.truth_counts[graph.truth[pair]]]
