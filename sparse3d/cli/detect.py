@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from sparse3d.cli.arguments import parse
-from sparse3d.cli.results import write_json
 from sparse3d.detect.config import SecondConfig
 from sparse3d.errors import ConfigError, DataError
 
@@ -75,13 +74,14 @@ class DetectionSummary:
         if self.files == 0:
             return f"{out}: scene/; no KITTI files, as no frame has an undistorted camera"
         left = self.frames - self.files
-        missing = f" ({left} frames without undistorted camera have none)" if left else ""
+        missing = f" ({left} of {self.frames} frames have no undistorted camera)" if left else ""
         return f"{out}: scene/, {self.files} KITTI files in detections/{missing}"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d detect``."""
     given = parse(Arguments, "detect", arguments)
+    from sparse3d.cli.results import write_json
     from sparse3d.train.run import Run
 
     run = Run.open(given.run)
@@ -110,7 +110,7 @@ def detect_into(
         view: In place of that of the run.
 
     Raises:
-        ConfigError: If the run is none of a detector, or a value is out of range.
+        ConfigError: If the run is none of a detector, no path is given, or a value is out of range.
         DataError: If there is no checkpoint, a path has no frame with points, two frames have the
             same name, or something cannot be read or written.
     """
@@ -118,6 +118,8 @@ def detect_into(
     from sparse3d.scene.atomic import writing
     from sparse3d.train.progress import showing
 
+    if not paths:
+        raise ConfigError("nothing to look at: sparse3d detect RUN PATH... --out DIR")
     with writing(out) as draft:
         detector = _detector(run, score_threshold, view)
         work = _frames(paths, detector)

@@ -138,7 +138,7 @@ def test_frames_without_camera_are_told_of(place: Path, capsys: pytest.CaptureFi
     out = detect(place, place / "data", other)
     assert len(names_in(out / "detections")) == 3
     told = capsys.readouterr().out
-    assert "3 KITTI files in detections/ (1 frames without undistorted camera have none)" in told
+    assert "3 KITTI files in detections/ (1 of 4 frames have no undistorted camera)" in told
     detect(place, other, "--json", "-")
     assert json.loads(capsys.readouterr().out)["kitti_files"] == 0
 
@@ -196,6 +196,7 @@ def _fails(place: Path, kind: type[Exception], words: str, *paths: Path, **chang
 
 def test_inputs_that_cannot_be_used(place: Path, tmp_path: Path) -> None:
     sweep = place / "data" / "training" / "velodyne" / "000001.bin"
+    _fails(place, ConfigError, "nothing to look at")
     _fails(place, DataError, "nowhere: no such file", tmp_path / "nowhere")
     _fails(place, DataError, "frame 000001 is in .*data, too", place / "data", sweep)
     torn = tmp_path / "torn.bin"
