@@ -18,11 +18,11 @@ class NetworkConfig:
     """Edges of a voxel along x, y, z, metres."""
     voxel_channels: int = 16
     """Features a voxel."""
-    encoder_channels: tuple[int, ...] = (16, 32, 64, 64)
+    encoder_channels: tuple[int, ...] = (16, 32, 48, 64)
     """Of the stages of the sparse backbone; each but the first halves the resolution."""
-    encoder_layers: tuple[int, ...] = (1, 1, 2, 2)
+    encoder_layers: tuple[int, ...] = (1, 1, 1, 1)
     """Submanifold convolutions of each stage."""
-    neck_channels: tuple[int, ...] = (64, 128)
+    neck_channels: tuple[int, ...] = (64, 64)
     """Of the blocks of the bird's eye view; each but the first halves the resolution."""
     neck_layers: tuple[int, ...] = (3, 3)
     """Convolutions of each block."""
@@ -30,7 +30,7 @@ class NetworkConfig:
     """Channels that each block hands to the head."""
     upsample: int = 2
     """Heatmap cells along an edge of a cell of the backbone's bird's eye view."""
-    head_channels: int = 48
+    head_channels: int = 32
     """Of the layer before the heatmaps and boxes."""
     momentum: float = 0.03
     """Of the running statistics of the batch norms."""
