@@ -218,8 +218,10 @@ class Canvas:
         return torch.from_numpy(np.array(self._image.resize(size, Image.Resampling.BOX)))
 
     def _line(self, path: list[Place], color: Color, width: float) -> None:
-        points = [(x * _SCALE, y * _SCALE) for x, y in path]
-        self._draw.line(points, fill=color, width=max(1, round(width * _SCALE)), joint="curve")
+        thick = max(1, round(width * _SCALE))
+        shift = 0.0 if thick % 2 else 0.5  # Pillow cuts decimals off, and cannot halve a pixel
+        points = [(x * _SCALE - shift, y * _SCALE - shift) for x, y in path]
+        self._draw.line(points, fill=color, width=thick, joint="curve")
 
 
 def _overlap(a: Box, b: Box) -> bool:
