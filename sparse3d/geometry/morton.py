@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int, Int64
 from torch import Tensor
 
-__all__ = ["AXIS_BITS", "BATCH_BITS", "morton_decode", "morton_encode"]
+__all__ = ["AXIS_BITS", "BATCH_BITS", "morton_decode", "morton_encode", "spread_bits"]
 
 AXIS_BITS = 16
 """Coordinates lie in [0, 2^16)."""
@@ -33,7 +33,7 @@ def morton_encode(coordinates: Int[Tensor, "*n 4"]) -> Int64[Tensor, "*n"]:
     [4, 2, 1]
     """
     batch, x, y, z = coordinates.long().unbind(-1)
-    cell = _spread(x) << 2 | _spread(y) << 1 | _spread(z)
+    cell = spread_bits(x) << 2 | spread_bits(y) << 1 | spread_bits(z)
     return batch << (3 * AXIS_BITS) | cell
 
 
@@ -43,7 +43,7 @@ def morton_decode(keys: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n 4"]:
     return torch.stack([keys >> (3 * AXIS_BITS), *axes], dim=-1)
 
 
-def _spread(values: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n"]:
+def spread_bits(values: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n"]:
     """Two zero bits after each of 16 bits."""
     for shift, mask in _SPREAD:
         values = (values | values << shift) & mask

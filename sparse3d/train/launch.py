@@ -9,6 +9,7 @@ from typing import Any
 
 from sparse3d.errors import ConfigError
 from sparse3d.train.abilities import Exports, Movable
+from sparse3d.train.allocator import keep_freed_memory
 from sparse3d.train.checkpoint import Checkpoint
 from sparse3d.train.evaluation import Metrics, evaluate_task, write_metrics
 from sparse3d.train.loop import LoopReport, Watcher, train_task
@@ -64,6 +65,7 @@ def train_run(run: Run, settings: TrainSettings, resume: bool = False) -> Outcom
 
 def _train(run: Run, settings: TrainSettings, resume: bool, processes: Processes) -> Outcome:
     """The work of one process."""
+    keep_freed_memory()
     checkpoints = run.checkpoints(settings.keep_checkpoints)
     task = _in_turn(processes, partial(build_task, run))
     _place(task, processes)

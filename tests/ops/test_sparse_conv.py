@@ -129,6 +129,16 @@ def test_neighbours_do_not_cross_the_border_or_the_batch() -> None:
     assert sum(book.counts) == 3  # each cell has only itself
 
 
+def test_the_ends_of_the_largest_grid_are_no_neighbours() -> None:
+    cells = torch.tensor([[0, 0, 0, 0], [0, 65534, 0, 0], [0, 0, 65534, 65534]])
+    grid = SparseGrid.of_coordinates(cells, (65535, 65535, 65535), 1)
+    _, book = neighbours(grid, Kernel())
+    assert sum(book.counts) == 3
+    larger = SparseGrid.of_coordinates(cells, (65536, 65535, 65535), 1)
+    with pytest.raises(ValueError, match="too large"):
+        neighbours(larger, Kernel())
+
+
 def test_the_same_bits_for_any_number_of_threads() -> None:
     grid = random_grid(4, 0.5, batch=4)
     features = torch.randn(len(grid), 16, requires_grad=True)

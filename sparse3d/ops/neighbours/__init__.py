@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from sparse3d.geometry.morton import AXIS_BITS
 from sparse3d.ops.neighbours import _torch
 from sparse3d.scene.sparse_grid import SparseGrid
 
@@ -85,10 +86,15 @@ def neighbours(grid: SparseGrid, kernel: Kernel) -> tuple[SparseGrid, Rulebook]:
 
     Returns:
         Where the outputs are, and the rules.
+
+    Raises:
+        ValueError: If the grid is so large that the kernel reaches from one side to the other.
     """
+    if any(n + k // 2 > 1 << AXIS_BITS for n, k in zip(grid.shape, kernel.size, strict=True)):
+        raise ValueError(f"a grid of {grid.shape} is too large for a kernel of {kernel.size}")
     offsets = kernel.offsets().to(grid.keys.device)
     if kernel.submanifold:
-        found, output = _torch.same_cells(grid.keys, grid.shape, offsets), grid
+        found, output = _torch.same_cells(grid.keys, offsets), grid
     else:
         shape = kernel.output_shape(grid.shape)
         keys, found = _torch.strided_cells(grid.keys, shape, offsets, kernel.stride)

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from sparse3d.geometry.morton import morton_decode, morton_encode
+from sparse3d.geometry.morton import AXIS_BITS, morton_decode, spread_bits
 
 __all__ = ["Pairs", "same_cells", "strided_cells"]
+
+_CELL = (1 << 3 * AXIS_BITS) - 1
+_EVERY_THIRD = 0x249249249249
 
 
 class Pairs(NamedTuple):
@@ -20,18 +23,16 @@ class Pairs(NamedTuple):
     counts: tuple[int, ...]
 
 
-def same_cells(
-    keys: Int64[Tensor, " n"], shape: tuple[int, int, int], offsets: Int64[Tensor, "k 3"]
-) -> Pairs:
+def same_cells(keys: Int64[Tensor, " n"], offsets: Int64[Tensor, "k 3"]) -> Pairs:
     """All pairs of cells that lie apart by an offset.
 
     Offsets come in an order in which that of -offset is the mirrored one: half are searched.
     """
-    half, cells = len(offsets) // 2, morton_decode(keys)
-    rows = torch.arange(len(keys), device=keys.device)
+    half, rows = len(offsets) // 2, torch.arange(len(keys), device=keys.device)
+    moved = _Moved(keys)
     before = []
-    for offset in offsets[:half]:
-        found = _rows_of(keys, shape, _moved(cells, offset))
+    for offset in offsets[:half].tolist():
+        found = _rows_of(keys, moved.by(offset))
         there = (found < len(keys)).nonzero()[:, 0]
         before.append((found[there], there))
     after = [(target, source) for source, target in reversed(before)]
@@ -55,19 +56,58 @@ def strided_cells(
     Returns:
         Keys of the outputs, and the pairs.
     """
-    cells = morton_decode(keys)
-    step, limit = (torch.tensor(v, device=keys.device) for v in (stride, shape))
+    batch, *cells = morton_decode(keys).unbind(1)
+    axes = [_Outputs(*each) for each in zip(cells, shape, stride, (2, 1, 0), strict=True)]
+    high = batch << (3 * AXIS_BITS)
     parts = []
-    for offset in offsets:
-        touched = cells[:, 1:] - offset  # o * stride
-        outputs = touched.div(step, rounding_mode="floor")
-        reads = ((outputs * step == touched) & (outputs >= 0) & (outputs < limit)).all(1)
-        rows = reads.nonzero()[:, 0]
-        found = torch.cat([cells[rows, :1], outputs[rows]], dim=1)
-        parts.append((rows, morton_encode(found)))
+    for x, y, z in offsets.tolist():
+        reads, place = (list(each) for each in zip(*map(_Outputs.at, axes, (x, y, z)), strict=True))
+        rows = (reads[0] & reads[1] & reads[2]).nonzero()[:, 0]
+        parts.append((rows, high[rows] | place[0][rows] | place[1][rows] | place[2][rows]))
     pairs = _joined(parts)
     unique, owners = pairs.targets.unique(return_inverse=True)
     return unique, pairs._replace(targets=owners)
+
+
+class _Moved:
+    """Keys of cells beside given ones, by sums within the bits of an axis.
+
+    Carries run through the bits of the other axes, which are filled with ones for that. What leaves
+    the space of the keys at one side comes back at the other.
+    """
+
+    def __init__(self, keys: Int64[Tensor, " n"]) -> None:
+        self._keys = keys
+        self._axes: dict[tuple[int, int], Int64[Tensor, " n"]] = {}
+
+    def by(self, offset: list[int]) -> Int64[Tensor, " n"]:
+        """Keys of the cells that lie apart by an offset x, y, z."""
+        parts = [self._axis(axis, step) for axis, step in enumerate(offset)]
+        return self._keys & ~_CELL | parts[0] | parts[1] | parts[2]
+
+    def _axis(self, axis: int, step: int) -> Int64[Tensor, " n"]:
+        if (axis, step) not in self._axes:
+            mask = _EVERY_THIRD << (2 - axis)
+            raised = (self._keys & _CELL | _CELL & ~mask) + (_spread_number(step) << (2 - axis))
+            self._axes[axis, step] = raised & mask
+        return self._axes[axis, step]
+
+
+class _Outputs:
+    """Along one axis: which inputs are read at an offset, and the bits of the outputs' keys."""
+
+    def __init__(self, cells: Int64[Tensor, " n"], count: int, stride: int, shift: int) -> None:
+        self._cells, self._count, self._stride, self._shift = cells, count, stride, shift
+        self._known: dict[int, tuple[Bool[Tensor, " n"], Int64[Tensor, " n"]]] = {}
+
+    def at(self, offset: int) -> tuple[Bool[Tensor, " n"], Int64[Tensor, " n"]]:
+        """Whether there is an output, and its bits."""
+        if offset not in self._known:
+            touched = self._cells - offset  # o * stride
+            outputs = touched.div(self._stride, rounding_mode="floor")
+            reads = (outputs * self._stride == touched) & (outputs >= 0) & (outputs < self._count)
+            self._known[offset] = reads, spread_bits(torch.where(reads, outputs, 0)) << self._shift
+        return self._known[offset]
 
 
 def _joined(parts: Sequence[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]) -> Pairs:
@@ -75,18 +115,14 @@ def _joined(parts: Sequence[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]) ->
     return Pairs(torch.cat(sources), torch.cat(targets), tuple(map(len, sources)))
 
 
-def _moved(cells: Int64[Tensor, "n 4"], offset: Int64[Tensor, " 3"]) -> Int64[Tensor, "n 4"]:
-    return cells + torch.nn.functional.pad(offset, (1, 0))
+def _spread_number(step: int) -> int:
+    """A number, negative ones as two's complement of 16 bits, with two zeros after each bit."""
+    return sum((step >> bit & 1) << 3 * bit for bit in range(AXIS_BITS))
 
 
-def _rows_of(
-    keys: Int64[Tensor, " n"], shape: tuple[int, int, int], cells: Int64[Tensor, "m 4"]
-) -> Int64[Tensor, " m"]:
-    """Rows of cells among sorted keys, n where they are not there."""
+def _rows_of(keys: Int64[Tensor, " n"], wanted: Int64[Tensor, " m"]) -> Int64[Tensor, " m"]:
+    """Rows of wanted keys among sorted ones, n where they are not there."""
     if not len(keys):
-        return torch.zeros_like(cells[:, 0])
-    limit = torch.tensor(shape, device=keys.device)
-    inside = ((cells[:, 1:] >= 0) & (cells[:, 1:] < limit)).all(1)
-    wanted = morton_encode(torch.where(inside[:, None], cells, 0))
-    rows = torch.searchsorted(keys, wanted).clamp_max(len(keys) - 1)
-    return torch.where(inside & (keys[rows] == wanted), rows, len(keys))
+        return torch.zeros_like(wanted)
+    rows = torch.searchsorted(keys, wanted).clamp_max_(len(keys) - 1)
+    return torch.where(keys[rows] == wanted, rows, len(keys))
