@@ -226,7 +226,9 @@ def test_hidden_share_is_what_others_hide_of_what_one_sees_alone() -> None:
     half = cuboid(20.5, 2.0, -2, size)  # from y = 0 to 4
     free, behind = cuboid(20.5, -8, -2, size), cuboid(40, 0, -1, (1.0, 1.0, 1.0))
     stage = Stage([half, free, front, behind], [])
-    shares = hidden_shares(stage, torch.zeros(3, dtype=torch.float64), rng())
+    everything = torch.ones(3, dtype=torch.bool)
+    eye = torch.zeros(3, dtype=torch.float64)
+    shares = hidden_shares(stage, eye, everything, rng())
     assert shares[0] == pytest.approx(0.5, abs=0.12)
     assert shares[1] == 0
     assert shares[2] == 1
@@ -234,7 +236,9 @@ def test_hidden_share_is_what_others_hide_of_what_one_sees_alone() -> None:
     assert occlusion_levels(shares, counts).tolist() == [int(shares[0] >= 0.5) + 1, 0, 3]
     levels = occlusion_levels(torch.tensor([0.0, 0.1, 0.2, 0.49, 0.6, 1.0]), torch.full((6,), 9))
     assert levels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert hidden_shares(Stage([front], []), torch.zeros(3).double(), rng()).shape == (0,)
+    last = hidden_shares(stage, eye, torch.tensor([False, True, False]), rng())
+    assert last.tolist() == [1, 0, 1]
+    assert hidden_shares(Stage([front], []), eye, everything[:0], rng()).shape == (0,)
 
 
 def boxes_at(*places: tuple[float, float]) -> Boxes3D:

@@ -75,7 +75,7 @@ def simulate_frame(
     owners = stage.owners(sweep.parts)
     counts = count_by_owner(owners, len(stage.objects))
     eye = transform_points(world.world_from_ego, camera.world_from_camera[:3, 3])
-    levels = occlusion_levels(hidden_shares(stage, eye, noise), counts)
+    levels = occlusion_levels(hidden_shares(stage, eye, counts > 0, noise), counts)
     boxes = tight_boxes(stage.objects, world.world_from_ego)
     boxes = replace(boxes, image=image_boxes(boxes, camera, levels))
     pose = world.world_from_ego @ camera.world_from_camera

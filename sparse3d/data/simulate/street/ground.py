@@ -11,7 +11,7 @@ from sparse3d.data.simulate.street.things import Finish, Surface
 __all__ = ["Ground", "Street"]
 
 _EDGE = 95.0  # metres; the ground ends there
-_STEP = 4.0
+_STEP = 6.0
 
 
 @dataclass(frozen=True, slots=True)

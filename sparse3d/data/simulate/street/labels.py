@@ -84,7 +84,10 @@ def count_by_owner(owners: Int[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
 
 
 def hidden_shares(
-    stage: Stage, eye: Float64[Tensor, " 3"], rng: np.random.Generator
+    stage: Stage,
+    eye: Float64[Tensor, " 3"],
+    wanted: Bool[Tensor, " b"],
+    rng: np.random.Generator,
 ) -> Float[Tensor, " b"]:
     """Share of each object's surface towards the eye that other things hide.
 
@@ -94,18 +97,20 @@ def hidden_shares(
     Args:
         stage: The street.
         eye: Place of the camera in the world.
+        wanted: Which objects are looked at; the others get 1.
         rng: Draws the places.
     """
-    count = len(stage.objects)
-    if count == 0:
-        return torch.zeros(0)
-    targets = np.concatenate([_facing_places(thing, eye.numpy(), rng) for thing in stage.objects])
+    shares, numbers = torch.ones(len(stage.objects)), wanted.nonzero()[:, 0]
+    if len(numbers) == 0:
+        return shares
+    looked_at = [stage.objects[i] for i in numbers.tolist()]
+    targets = np.concatenate([_facing_places(thing, eye.numpy(), rng) for thing in looked_at])
     aim = torch.from_numpy((targets - eye.numpy()).astype(np.float32))
     hits = stage.caster.cast(eye.float()[None], aim)
-    owners = stage.owners(hits.parts).reshape(count, _SAMPLES)
-    other = owners != torch.arange(count)[:, None]
-    before = (hits.distances < 0.995).reshape(count, _SAMPLES)
-    return (other & before).float().mean(1)
+    other = stage.owners(hits.parts).reshape(-1, _SAMPLES) != numbers[:, None]
+    before = (hits.distances < 0.995).reshape(-1, _SAMPLES)
+    shares[numbers] = (other & before).float().mean(1)
+    return shares
 
 
 def _facing_places(thing: Thing, eye: np.ndarray, rng: np.random.Generator) -> np.ndarray:
