@@ -17,8 +17,8 @@ __all__ = ["BOX_CHANNELS", "CenterMaps", "Second"]
 BOX_CHANNELS = 8
 """Offset x, y; height z; logarithms of length, width, height; cosine and sine of the yaw."""
 
-_RARE = -2.19
-"""Logit of 0.1: where a heatmap starts, so that the many empty cells do not dominate."""
+_RARE = -4.6
+"""Logit of 0.01: where a heatmap starts, so that the many empty cells do not dominate."""
 
 
 class CenterMaps(NamedTuple):

@@ -1,3 +1,5 @@
+"""Keys against interleaving bit by bit."""
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st

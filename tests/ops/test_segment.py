@@ -1,3 +1,5 @@
+"""Segments against loops, forward and backward."""
+
 import pytest
 import torch
 from hypothesis import given

@@ -37,7 +37,7 @@ def dense_of(grid: SparseGrid, features: Tensor) -> Tensor:
 
 
 def dense_conv(grid: SparseGrid, features: Tensor, weight: Tensor, kernel: Kernel) -> Tensor:
-    """torch's convolution, [batch, out, x, y, z]."""
+    """Torch's convolution, [batch, out, x, y, z]."""
     filters = weight.reshape(*kernel.size, *weight.shape[1:]).permute(4, 3, 0, 1, 2)
     padding = tuple(k // 2 for k in kernel.size)
     dense = dense_of(grid, features)

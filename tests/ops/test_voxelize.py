@@ -1,4 +1,7 @@
+"""Voxels against a loop over points; borders and bad input."""
+
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ SPACE = VoxelSpace((-1.0, 0.0, 2.0), (0.25, 0.5, 1.0), (9, 5, 3))
 
 def as_dict(voxels: Voxels) -> dict[tuple[int, ...], list[int]]:
     ends = voxels.offsets.tolist()
-    rows = [voxels.points[a:b].tolist() for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    rows = [voxels.points[a:b].tolist() for a, b in pairwise(ends)]
     cells = [tuple(cell) for cell in voxels.grid.coordinates().tolist()]
     return dict(zip(cells, rows, strict=True))
 

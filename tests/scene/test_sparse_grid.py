@@ -1,3 +1,5 @@
+"""Sorted cells, and what a grid refuses."""
+
 import pytest
 import torch
 
