@@ -17,7 +17,7 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 8 --dist load
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
-demo: ## reconstruct a simulated room from six photos; writes runs/demo/index.html
+demo: ## train a detector on simulated streets, make a room of six photos; writes runs/demo/index.html
 	$(SET_UP) demo
 	$(BIN)/sparse3d demo
 

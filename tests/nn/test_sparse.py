@@ -1,0 +1,118 @@
+"""Sparse layers against dense ones; shapes and independence of the batch's elements."""
+
+import pytest
+import torch
+from torch import nn
+
+from sparse3d.nn.bev_neck import BevNeck
+from sparse3d.nn.sparse import SparseConv3d, SparseTensor, to_dense
+from sparse3d.nn.sparse_encoder import SparseEncoder
+from sparse3d.nn.voxel_features import VoxelFeatures
+from sparse3d.ops.neighbours import Kernel, Rulebook
+from sparse3d.ops.voxelize import VoxelSpace, voxelize
+from sparse3d.scene.sparse_grid import SparseGrid
+
+SHAPE = (9, 6, 5)
+
+
+def random_tensor(channels: int, batch: int = 2, share: float = 0.3) -> SparseTensor:
+    cells = (torch.rand(batch, *SHAPE) < share).nonzero()
+    grid = SparseGrid.of_coordinates(cells, SHAPE, batch)
+    return SparseTensor(grid, torch.randn(len(grid), channels))
+
+
+@pytest.mark.parametrize("kernel", [Kernel(), Kernel(stride=(2, 2, 2))])
+def test_a_layer_equals_dense_convolution_norm_and_relu(kernel: Kernel) -> None:
+    tensor = random_tensor(3)
+    layer = SparseConv3d(3, 4, kernel, momentum=0.1).train()
+    got = layer(tensor)
+    filters = layer.weight.detach().reshape(3, 3, 3, 3, 4).permute(4, 3, 0, 1, 2)
+    dense = nn.functional.conv3d(to_dense(tensor), filters, stride=kernel.stride, padding=1)
+    batch, x, y, z = got.grid.coordinates().T
+    rows = dense[batch, :, x, y, z]
+    spread = rows.var(0, unbiased=False) + layer.norm.eps
+    wanted = torch.relu((rows - rows.mean(0)) / spread.sqrt())
+    assert torch.allclose(got.features, wanted, atol=1e-5)
+
+
+def test_rules_are_shared_by_layers_on_one_grid_only() -> None:
+    same, half = (
+        SparseConv3d(2, 2, Kernel(), 0.1),
+        SparseConv3d(2, 2, Kernel(stride=(2, 2, 2)), 0.1),
+    )
+    first = same(random_tensor(2))
+    second = same(first)
+    assert _rules(second) is _rules(first)
+    assert half(second).rulebook is None
+    other = SparseConv3d(2, 2, Kernel((1, 3, 3)), 0.1)(second)
+    assert _rules(other) is not _rules(first)
+
+
+def _rules(tensor: SparseTensor) -> Rulebook:
+    assert tensor.rulebook is not None
+    return tensor.rulebook[1]
+
+
+def test_to_dense_puts_features_at_their_cells() -> None:
+    tensor = random_tensor(3)
+    dense = to_dense(tensor)
+    assert dense.shape == (2, 3, *SHAPE)
+    batch, x, y, z = tensor.grid.coordinates().T
+    assert torch.equal(dense[batch, :, x, y, z], tensor.features)
+    assert dense.ne(0).any(1).sum() == len(tensor.grid)
+
+
+def test_the_encoder_lays_columns_side_by_side() -> None:
+    encoder = SparseEncoder(SHAPE, 2, (4, 6), (1, 1), 0.1)
+    bev = encoder(random_tensor(2))
+    assert (encoder.stride, encoder.outputs) == (2, 6 * 3)
+    assert bev.shape == (2, 18, 5, 3)
+
+
+def test_an_empty_element_of_a_batch_stays_empty_and_changes_nothing() -> None:
+    encoder = SparseEncoder(SHAPE, 2, (4, 6), (1, 1), 0.1).eval()
+    alone = random_tensor(2, batch=1)
+    with_empty = SparseTensor(SparseGrid(alone.grid.keys, SHAPE, 3), alone.features)
+    bev = encoder(with_empty)
+    assert torch.equal(bev[:1], encoder(alone))
+    assert not bool(bev[1:].any())
+
+
+def test_the_neck_gives_back_the_resolution_it_promises() -> None:
+    neck = BevNeck(5, (4, 6), (2, 1), 3, upsample=2, momentum=0.1)
+    assert neck(torch.randn(2, 5, 7, 4)).shape == (2, 6, 14, 8)
+    assert neck.outputs == 6
+
+
+def test_voxel_features_do_not_depend_on_the_order_of_points() -> None:
+    space = VoxelSpace((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (6, 6, 6))
+    layer = VoxelFeatures(space, 8, 0.1).eval()
+    positions, intensities = 3 * torch.rand(200, 3), torch.rand(200)
+    batch = torch.randint(0, 2, (200,))
+    results = []
+    for order in (torch.arange(200), torch.randperm(200)):
+        p, i = positions[order], intensities[order]
+        results.append(layer(p, i, voxelize(p, batch[order], space, 2)))
+    assert torch.equal(results[0].grid.keys, results[1].grid.keys)
+    assert torch.allclose(results[0].features, results[1].features, atol=1e-5)
+
+
+def test_voxel_features_see_position_and_intensity() -> None:
+    space = VoxelSpace((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (4, 4, 4))
+    layer = VoxelFeatures(space, 8, 0.1).eval()
+    positions = torch.tensor([[1.2, 2.7, 0.4]]).requires_grad_()
+    intensities = torch.tensor([0.3]).requires_grad_()
+    voxels = voxelize(positions.detach(), torch.zeros(1, dtype=torch.int64), space, 1)
+    layer(positions, intensities, voxels).features.sum().backward()
+    assert positions.grad is not None
+    assert intensities.grad is not None
+    assert bool((positions.grad != 0).all())
+    assert bool((intensities.grad != 0).all())
+
+
+def test_no_points_at_all_give_no_features() -> None:
+    space = VoxelSpace((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (4, 4, 4))
+    layer = VoxelFeatures(space, 8, 0.1).eval()
+    nothing, none = torch.zeros(0, 3), torch.zeros(0)
+    voxels = voxelize(nothing, torch.zeros(0, dtype=torch.int64), space, 1)
+    assert layer(nothing, none, voxels).features.shape == (0, 8)
