@@ -43,7 +43,9 @@ class LossConfig:
     heatmap: float = 1.0
     """Focal loss of the centre heatmaps."""
     box: float = 2.0
-    """L1 of offset, height, size and heading."""
+    """L1 of offset, height, size and axis."""
+    direction: float = 0.2
+    """Cross entropy of the direction along the axis."""
     min_overlap: float = 0.1
     """The heatmap of an object reaches as far as shifted boxes overlap it by this IoU."""
     min_radius: int = 2
@@ -103,7 +105,9 @@ class SecondConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        _require(self, "iterations loss.heatmap loss.box rates.peak rates.weight_decay", 0)
+        _require(
+            self, "iterations loss.heatmap loss.box loss.direction rates.peak rates.weight_decay", 0
+        )
         _require(self, "batch_size network.voxel_channels network.neck_outputs", 1)
         _require(self, "network.upsample network.head_channels decode.max_detections", 1)
         _require(self, "loss.min_radius", 0)

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from sparse3d.detect.config import DecodeConfig
+from sparse3d.detect.heading import heading
 from sparse3d.detect.network import CenterMaps
 from sparse3d.detect.targets import CellGrid
 from sparse3d.ops.nms import nms
@@ -34,14 +35,14 @@ def decode(
     heat = torch.sigmoid(maps.heat)
     peaks = torch.where(max_pool2d(heat, 3, stride=1, padding=1) == heat, heat, 0.0)
     return tuple(
-        _frame(one, boxes, grid, classes, config)
-        for one, boxes in zip(peaks, maps.boxes, strict=True)
+        _frame(one, torch.cat([boxes, directions[None]]), grid, classes, config)
+        for one, boxes, directions in zip(peaks, maps.boxes, maps.directions, strict=True)
     )
 
 
 def _frame(
     peaks: Float[Tensor, "c u v"],
-    maps: Float[Tensor, "8 u v"],
+    maps: Float[Tensor, "9 u v"],
     grid: CellGrid,
     classes: tuple[str, ...],
     config: DecodeConfig,
@@ -58,12 +59,12 @@ def _frame(
 
 
 def _boxes(
-    said: Float[Tensor, "n 8"], cells: Int64[Tensor, "n 2"], grid: CellGrid
+    said: Float[Tensor, "n 9"], cells: Int64[Tensor, "n 2"], grid: CellGrid
 ) -> Float[Tensor, "n 7"]:
     places = (said[:, :2] + cells + 0.5) * said.new_tensor(grid.size) + said.new_tensor(grid.low)
     sizes = said[:, 3:6].clamp(-_LARGEST, _LARGEST).exp()
-    yaws = torch.atan2(said[:, 7:], said[:, 6:7])
-    return torch.cat([places, said[:, 2:3], sizes, yaws], dim=1)
+    yaws = heading(said[:, 6:8], said[:, 8] >= 0)
+    return torch.cat([places, said[:, 2:3], sizes, yaws[:, None]], dim=1)
 
 
 def _suppress(

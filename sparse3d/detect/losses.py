@@ -3,9 +3,9 @@
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-__all__ = ["box_loss", "heatmap_loss"]
+__all__ = ["box_loss", "direction_loss", "heatmap_loss"]
 
 
 def heatmap_loss(
@@ -46,4 +46,23 @@ def box_loss(
     """
     said = maps[cells[:, 0], :, cells[:, 1], cells[:, 2]]
     errors = (said - target).abs().sum(1)
+    return (errors * weights).sum() / weights.sum().clamp_min(1)
+
+
+def direction_loss(
+    logits: Float[Tensor, "b u v"],
+    cells: Int64[Tensor, "p 3"],
+    forward: Bool[Tensor, " p"],
+    weights: Float[Tensor, " p"],
+) -> Float[Tensor, ""]:
+    """Weighted mean over cells of the cross entropy of the direction; 0 without any cell.
+
+    Args:
+        logits: What the head says.
+        cells: Frame in the batch, and cell.
+        forward: What is so.
+        weights: Of the cells.
+    """
+    said, so = logits[cells[:, 0], cells[:, 1], cells[:, 2]], forward.to(logits.dtype)
+    errors = binary_cross_entropy_with_logits(said, so, reduction="none")
     return (errors * weights).sum() / weights.sum().clamp_min(1)

@@ -15,7 +15,7 @@ from sparse3d.ops.voxelize import VoxelSpace, voxelize
 __all__ = ["BOX_CHANNELS", "CenterMaps", "Second"]
 
 BOX_CHANNELS = 8
-"""Offset x, y; height z; logarithms of length, width, height; cosine and sine of the yaw."""
+"""Offset x, y; height z; logarithms of length, width, height; cosine, sine of twice the yaw."""
 
 _RARE = -4.6
 """Logit of 0.01: where a heatmap starts, so that the many empty cells do not dominate."""
@@ -28,6 +28,9 @@ class CenterMaps(NamedTuple):
     """Logit that the centre of an object of a class is in the cell."""
     boxes: Float[Tensor, "b 8 u v"]
     """Box of an object, if its centre is here; see :data:`BOX_CHANNELS`."""
+    directions: Float[Tensor, "b u v"]
+    """Logit that the object heads forward along its axis, see
+    :func:`~sparse3d.detect.heading.is_forward`."""
 
 
 class Second(nn.Module):
@@ -61,6 +64,7 @@ class Second(nn.Module):
         self.shared = conv_block(self.neck.outputs, sizes.head_channels, 1, momentum)
         self.heat = nn.Conv2d(sizes.head_channels, len(data.classes), 1)
         self.boxes = nn.Conv2d(sizes.head_channels, BOX_CHANNELS, 1)
+        self.directions = nn.Conv2d(sizes.head_channels, 1, 1)
         nn.init.normal_(self.heat.weight, std=0.01)
         nn.init.constant_(_bias(self.heat), _RARE)
 
@@ -88,7 +92,7 @@ class Second(nn.Module):
         voxels = voxelize(positions, batch, self.space, batch_size)
         bev = self.encoder(self.voxel_features(positions, intensities, voxels))
         shared = self.shared(self.neck(bev))
-        return CenterMaps(self.heat(shared), self.boxes(shared))
+        return CenterMaps(self.heat(shared), self.boxes(shared), self.directions(shared)[:, 0])
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sparse3d.detect.heading import encode_axis, is_forward
 from sparse3d.geometry.boxes import points_in_boxes
 
 __all__ = ["CellGrid", "FrameTargets", "frame_targets", "heat_radius"]
@@ -47,6 +48,8 @@ class FrameTargets:
     """Cells at which a box is to be told: those of the centres and next to them."""
     boxes: Float[Tensor, "p 8"]
     """The boxes to be told, as the head encodes them."""
+    forward: Bool[Tensor, " p"]
+    """Which of the two directions of its axis the box has, see :mod:`sparse3d.detect.heading`."""
     weights: Float[Tensor, " p"]
     """1 at a centre, less beside it."""
 
@@ -82,7 +85,7 @@ def frame_targets(
     cells, weights, owners = _near(bumps, units.floor().long(), grid)
     told = _encode(boxes[owners], units[owners] - cells - 0.5)
     known = ~_covered(ignored, grid) | (heat > 0).any(0)
-    return FrameTargets(heat, known, cells, told, weights)
+    return FrameTargets(heat, known, cells, told, is_forward(boxes[owners, 6]), weights)
 
 
 def heat_radius(sizes: Float[Tensor, "n 2"], min_overlap: float) -> Float[Tensor, " n"]:
@@ -142,8 +145,8 @@ def _near(
 
 
 def _encode(boxes: Float[Tensor, "p 7"], offsets: Float[Tensor, "p 2"]) -> Float[Tensor, "p 8"]:
-    yaws = boxes[:, 6:]
-    return torch.cat([offsets, boxes[:, 2:3], boxes[:, 3:6].log(), yaws.cos(), yaws.sin()], dim=1)
+    axis = encode_axis(boxes[:, 6])
+    return torch.cat([offsets, boxes[:, 2:3], boxes[:, 3:6].log(), axis], dim=1)
 
 
 def _covered(boxes: Float[Tensor, "n 7"], grid: CellGrid) -> Bool[Tensor, "u v"]:

@@ -19,7 +19,7 @@ from sparse3d.data.detection.sample import Sample
 from sparse3d.data.detection.split import FrameSplit, split_frames
 from sparse3d.detect.config import RateConfig, SecondConfig
 from sparse3d.detect.detector import Detector
-from sparse3d.detect.losses import box_loss, heatmap_loss
+from sparse3d.detect.losses import box_loss, direction_loss, heatmap_loss
 from sparse3d.detect.results import DetectedFrame, write_results
 from sparse3d.detect.scores.frames import frame_of_scene
 from sparse3d.detect.scores.kitti import DetectionScores, evaluate_objects
@@ -125,7 +125,7 @@ class DetectTask:
         return DetectBatch(tuple(self._draw(draw) for draw in draws))
 
     def losses(self, batch: DetectBatch, step: int) -> list[LossTerm]:
-        """Focal loss of the heatmaps, and L1 of the boxes at and beside the centres."""
+        """Focal loss of the heatmaps; boxes and directions at and beside the centres."""
         del step
         self.detector.network.train()
         maps = self.detector.maps([sample.points for sample in batch.samples])
@@ -135,15 +135,17 @@ class DetectTask:
             torch.stack([t.heat for t in targets]),
             torch.stack([t.known for t in targets]),
         )
-        cells = [torch.nn.functional.pad(t.cells, (1, 0), value=i) for i, t in enumerate(targets)]
-        boxes = box_loss(
-            maps.boxes,
-            torch.cat(cells),
-            torch.cat([t.boxes for t in targets]),
-            torch.cat([t.weights for t in targets]),
-        )
+        padded = [torch.nn.functional.pad(t.cells, (1, 0), value=i) for i, t in enumerate(targets)]
+        cells, marks = torch.cat(padded), torch.cat([t.weights for t in targets])
+        boxes = box_loss(maps.boxes, cells, torch.cat([t.boxes for t in targets]), marks)
+        forward = torch.cat([t.forward for t in targets])
+        directions = direction_loss(maps.directions, cells, forward, marks)
         weights = self.config.loss
-        return [LossTerm("heatmap", weights.heatmap * heat), LossTerm("box", weights.box * boxes)]
+        return [
+            LossTerm("heatmap", weights.heatmap * heat),
+            LossTerm("box", weights.box * boxes),
+            LossTerm("direction", weights.direction * directions),
+        ]
 
     def after_step(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
         """Nothing."""

@@ -24,9 +24,16 @@ def perfect_maps(boxes: torch.Tensor, labels: torch.Tensor) -> CenterMaps:
     """What a head would say that has learnt its targets."""
     targets = frame_targets(boxes, labels, boxes[:0], GRID, 2, 0.1, 2)
     heat = torch.logit(targets.heat.clamp(0.001, 0.999))
-    maps = torch.zeros(8, *GRID.shape)
-    maps[:, targets.cells[:, 0], targets.cells[:, 1]] = targets.boxes.T
-    return CenterMaps(heat[None], maps[None])
+    maps, directions = torch.zeros(8, *GRID.shape), torch.zeros(GRID.shape)
+    u, v = targets.cells.T
+    maps[:, u, v] = targets.boxes.T
+    directions[u, v] = torch.where(targets.forward, 3.0, -3.0)
+    return CenterMaps(heat[None], maps[None], directions[None])
+
+
+def empty_maps(heat: torch.Tensor) -> CenterMaps:
+    count = len(heat)
+    return CenterMaps(heat, torch.zeros(count, 8, *GRID.shape), torch.zeros(count, *GRID.shape))
 
 
 def test_encoding_and_decoding_give_the_boxes_back() -> None:
@@ -64,11 +71,11 @@ def test_of_overlapping_boxes_of_a_class_the_best_stays() -> None:
 
 
 def test_an_empty_heatmap_gives_no_boxes() -> None:
-    maps = CenterMaps(torch.full((2, 2, *GRID.shape), -20.0), torch.zeros(2, 8, *GRID.shape))
+    maps = empty_maps(torch.full((2, 2, *GRID.shape), -20.0))
     assert [len(found) for found in decode(maps, GRID, CLASSES, DecodeConfig())] == [0, 0]
 
 
 def test_no_more_boxes_than_asked_for() -> None:
-    maps = CenterMaps(torch.randn(1, 2, *GRID.shape), torch.zeros(1, 8, *GRID.shape))
+    maps = empty_maps(torch.randn(1, 2, *GRID.shape))
     config = DecodeConfig(score_threshold=0.0, max_detections=7, nms_threshold=1.0)
     assert len(decode(maps, GRID, CLASSES, config)[0]) == 7

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from sparse3d.detect.losses import box_loss, heatmap_loss
+from sparse3d.detect.losses import box_loss, direction_loss, heatmap_loss
 
 
 def focal(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor) -> float:
@@ -60,3 +60,14 @@ def test_the_box_loss_is_a_weighted_mean_over_cells() -> None:
     weights = torch.tensor([1.0, 0.25])
     wanted = (1.0 * 8 * 0.5 + 0.25 * 8 * 2) / 1.25
     assert math.isclose(box_loss(maps, cells, target, weights).item(), wanted, rel_tol=1e-6)
+
+
+def test_the_direction_loss_is_the_weighted_cross_entropy() -> None:
+    logits = torch.tensor([[[1.5, -2.0], [0.5, 9.0]]])
+    cells = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 0]])
+    forward, weights = torch.tensor([True, True, False]), torch.tensor([1.0, 0.5, 0.25])
+    wanted = math.log1p(math.exp(-1.5)) + 0.5 * math.log1p(math.exp(2.0))
+    wanted += 0.25 * math.log1p(math.exp(0.5))
+    got = direction_loss(logits, cells, forward, weights).item()
+    assert math.isclose(got, wanted / 1.75, rel_tol=1e-6)
+    assert direction_loss(logits, cells[:0], forward[:0], weights[:0]).item() == 0

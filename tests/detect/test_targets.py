@@ -53,8 +53,9 @@ def test_boxes_are_told_at_the_centre_and_beside_it() -> None:
         x = (cell[0] + 0.5 + told[0].item()) * 0.4
         y = (cell[1] + 0.5 + told[1].item()) * 0.5 - 4.0
         sizes = told[3:6].exp().tolist()
-        yaw = math.atan2(told[7].item(), told[6].item())
+        yaw = math.atan2(told[7].item(), told[6].item()) / 2 + math.pi
         assert [x, y, told[2].item(), *sizes, yaw] == pytest.approx(car(3.1, 0.2, 2.5), abs=1e-5)
+    assert not bool(found.forward.any())  # 2.5 is 98 degrees from 45
 
 
 def test_a_cell_between_two_objects_belongs_to_the_nearer() -> None:

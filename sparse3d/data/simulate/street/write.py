@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sparse3d.data.simulate.street.ahead import FramesAhead
 from sparse3d.data.simulate.street.config import StreetConfig
-from sparse3d.data.simulate.street.frames import SimulatedFrame, front_camera, simulate_frame
+from sparse3d.data.simulate.street.frames import SimulatedFrame, front_camera
 from sparse3d.errors import DataError
 from sparse3d.ops.open3d_module import open3d_module
 from sparse3d.scene import Boxes3D, Frame, PointCloud, Scene, Stored
@@ -58,8 +59,9 @@ def simulate_street(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(folder, "output folder must be new or empty")
     open3d_module("simulating")
-    with TemporaryDirectory() as name:
-        frames = _Frames(config, Path(name), on_progress)
+    ahead = FramesAhead(config.seed, config.frames, config.images)
+    with TemporaryDirectory() as name, ahead:
+        frames = _Frames(config, Path(name), ahead, on_progress)
         scene = Scene("street", tuple(map(frames.frame, range(config.frames))), metric=True)
         save_scene(scene, folder, config.to)
         return frames.summary()
@@ -69,10 +71,15 @@ class _Frames:
     """Frames that are made when their points are read, so that one at a time is in memory."""
 
     def __init__(
-        self, config: StreetConfig, photos: Path, on_progress: Callable[[int, int], None] | None
+        self,
+        config: StreetConfig,
+        photos: Path,
+        ahead: FramesAhead,
+        on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self._config = config
         self._photos = photos
+        self._ahead = ahead
         self._on_progress = on_progress
         self._latest: tuple[int, SimulatedFrame] | None = None
         self._points_made = 0
@@ -111,7 +118,7 @@ class _Frames:
             return self._latest[1]
         if self._latest is not None:  # its photo has been written
             self._photo(self._latest[0]).unlink(missing_ok=True)
-        made = simulate_frame(self._config.seed, index, with_image=self._config.images)
+        made = self._ahead.take(index)
         if made.image is not None:
             write_rgb(self._photo(index), made.image)
         self._latest = (index, made)
