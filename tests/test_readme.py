@@ -26,8 +26,8 @@ def calls_of(program: str) -> list[list[str]]:
 
 
 def help_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The help of a command; of ``train``, that of the method."""
-    command = words[:2] if words[0] == "train" else words[:1]
+    """The help of a command; of those that have commands of their own, that of the inner one."""
+    command = words[:2] if words[0] in ("train", "simulate") else words[:1]
     with contextlib.suppress(SystemExit):
         main([*command, "--help"])
     return capsys.readouterr().out

@@ -155,12 +155,10 @@ def _detector(
 def _frames(paths: Sequence[Path], detector: "Detector") -> list[tuple["Frame", "View"]]:
     """All frames with points, and how they are looked at."""
     from sparse3d.data.detection.load import resolve_view
-    from sparse3d.scene.formats.registry import open_scene
 
     work: list[tuple[Frame, View]] = []
     origins: dict[str, Path] = {}
-    for path in paths:
-        scene = open_scene(path)
+    for path, scene in ((given, scene) for given in paths for scene in _scenes(given)):
         view = resolve_view(scene, detector.config.dataset)
         for frame in _sweeps(path, scene):
             if frame.name in origins:
@@ -168,6 +166,14 @@ def _frames(paths: Sequence[Path], detector: "Detector") -> list[tuple["Frame", 
             origins[frame.name] = path
             work.append((frame, view))
     return work
+
+
+def _scenes(path: Path) -> "list[Scene]":
+    """The scene at a path, or those in the files of a folder that is none itself."""
+    from sparse3d.scene.formats.registry import is_recognised, open_scene, recognised_files
+
+    files = recognised_files(path) if path.is_dir() and not is_recognised(path) else ()
+    return [open_scene(file) for file in files or (path,)]
 
 
 def _sweeps(path: Path, scene: "Scene") -> tuple["Frame", ...]:

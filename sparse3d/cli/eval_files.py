@@ -1,5 +1,6 @@
 """Score the result files of any detector."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ class Arguments:
     """Folder of label files."""
     detections: Path
     """Folder of result files, named as the label files; a frame without one has no detections."""
+    frames: Path | None = None
+    """List of the frames that count, such as ImageSets/val.txt; by default all of --labels."""
     metric: Literal["kitti"] = "kitti"
     """Whose files and rules they are."""
     classes: tuple[str, ...] | None = None
@@ -48,10 +51,18 @@ def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d eval-files``."""
     given = parse(Arguments, "eval-files", arguments)
     from sparse3d.detect.scores import evaluate_objects, frames_of_files
+    from sparse3d.detect.scores.files import results_missing
     from sparse3d.train.progress import showing
 
-    frames = frames_of_files(given.labels, given.detections)
+    frames = frames_of_files(given.labels, given.detections, given.frames)
     classes = _classes(frames, given.classes, given.labels)
+    missing = results_missing(given.labels, given.detections, given.frames)
+    if missing:
+        print(
+            f"warning: {missing} of {len(frames)} label files have no result file; all their"
+            " objects count as missed (--frames LIST leaves frames out)",
+            file=sys.stderr,
+        )
     with showing("scoring") as progress:
         scores = evaluate_objects(frames, classes, progress.show)
     if given.json is not None:

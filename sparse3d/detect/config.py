@@ -9,6 +9,8 @@ from sparse3d.errors import ConfigError
 
 __all__ = ["DecodeConfig", "LossConfig", "NetworkConfig", "RateConfig", "SecondConfig"]
 
+_MOST_CELLS = 30_000
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -86,7 +88,7 @@ class DecodeConfig:
 class SecondConfig:
     """SECOND's sparse backbone with a centre heatmap head."""
 
-    iterations: int = 4000
+    iterations: int = 2000
     """Training steps."""
     batch_size: int = 2
     """Frames a step."""
@@ -119,6 +121,7 @@ class SecondConfig:
         _require_widths(self, "network.neck_channels", "network.neck_layers")
         if not all(math.isfinite(e) and e > 0 for e in self.network.voxel_size):
             raise ConfigError(f"network.voxel_size must be positive, got {self.network.voxel_size}")
+        _require_cells(self)
 
 
 def _require(
@@ -138,4 +141,15 @@ def _require_widths(config: SecondConfig, channels: str, layers: str) -> None:
     if not widths or len(widths) != len(counts) or min(*widths, *counts) < 1:
         raise ConfigError(
             f"{channels} and {layers} must be positive and equally many, got {widths} and {counts}"
+        )
+
+
+def _require_cells(config: SecondConfig) -> None:
+    """Refuse grids that keys cannot hold, and with which training would not end either."""
+    ends = zip(config.dataset.low, config.dataset.high, config.network.voxel_size, strict=True)
+    cells = [math.ceil((high - low) / edge) for low, high, edge in ends]
+    if max(cells) > _MOST_CELLS:
+        raise ConfigError(
+            f"network.voxel_size cuts the range into {cells} voxels, at most {_MOST_CELLS} along an"
+            " axis are possible"
         )

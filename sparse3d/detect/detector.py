@@ -68,6 +68,14 @@ class Detector:
         classes = self.config.dataset.classes
         return torch.tensor([classes.index(name) for name in names], dtype=torch.int64)
 
+    def setting(self) -> str:
+        """What the outputs mean, which the shapes of the weights do not tell."""
+        data = self.config.dataset
+        return (
+            f"{', '.join(data.classes)} from {list(data.low)} to {list(data.high)} m in voxels of"
+            f" {list(self.config.network.voxel_size)} m"
+        )
+
     def state_dict(self) -> dict[str, Tensor]:
         """Weights and running statistics."""
         return dict(self.network.state_dict())

@@ -94,13 +94,20 @@ def _rows_by_file(
     folder: Path, detected: Sequence[DetectedFrame]
 ) -> dict[str, tuple[KittiLabel, ...]]:
     found: dict[str, tuple[KittiLabel, ...]] = {}
-    for one in detected:
-        rows, file = kitti_results(one), _UNSAFE.sub("_", one.frame.name) + ".txt"
+    for one, file in zip(detected, _files([one.frame.name for one in detected]), strict=True):
+        rows = kitti_results(one)
         if file in found:
             raise DataError(folder / file, f"two frames would have this file ({one.frame.name})")
         if rows is not None:
             found[file] = rows
     return found
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    """A file for each frame, without the part of the data set where it is clear without."""
+    last = [name.rpartition("/")[2] for name in names]
+    unique = last if len(set(last)) == len(last) else names
+    return [_UNSAFE.sub("_", name) + ".txt" for name in unique]
 
 
 def _spread(detected: Sequence[DetectedFrame], most: int | None) -> Sequence[DetectedFrame]:

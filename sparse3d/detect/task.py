@@ -1,6 +1,6 @@
 """The ``second`` method as a Task."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from sparse3d.data.detection.config import View
 from sparse3d.data.detection.crop import crop_to_range, in_range
 from sparse3d.data.detection.load import load_sample, resolve_view
 from sparse3d.data.detection.sample import Sample
-from sparse3d.data.detection.split import FrameSplit, split_frames
+from sparse3d.data.detection.split import labelled_frames, split_frames
 from sparse3d.detect.config import RateConfig, SecondConfig
 from sparse3d.detect.detector import Detector
 from sparse3d.detect.losses import box_loss, direction_loss, heatmap_loss
@@ -28,11 +28,12 @@ from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
 from sparse3d.scene import Boxes3D, Frame, Scene
+from sparse3d.scene.scene import Split
 
 __all__ = ["DetectBatch", "DetectTask", "load_detector"]
 
-_KEPT = 2000
-"""Samples that stay in memory; those of KITTI take about 0.3 MB each."""
+_KEPT = 40_000_000
+"""Points that stay in memory, 16 bytes each; 2,000 frames of KITTI as its camera sees them."""
 _SHOWN = 50
 """Frames of the exported scene; one of KITTI takes about 2 MB."""
 
@@ -53,46 +54,45 @@ class DetectTask:
     """3D object detection on point clouds; implements ``Task``.
 
     Args:
+        scene: Frames with points and boxes.
         config: The recipe.
-        split: Training and validation frames.
-        view: Which part of a frame counts.
         seed: Seed of all random numbers.
-        source: Where the frames are from, for messages.
+
+    Raises:
+        DataError: If no frame is labelled, or training frames are and none has an object of a
+            wanted class within the range.
     """
 
     method = "second"
 
-    def __init__(
-        self, config: SecondConfig, split: FrameSplit, view: View, seed: int, source: str = "data"
-    ) -> None:
+    def __init__(self, scene: Scene, config: SecondConfig, seed: int) -> None:
         self.config = config
-        self.split = split
-        self._source = source
-        self.view: View = view
+        self.split = split_frames(scene, config.dataset)
+        self.labelled = labelled_frames(scene)
+        self.view: View = resolve_view(scene, config.dataset)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.detector = Detector(config)
+        self._source = scene.source or scene.name
         self._seed = seed
         self._samples: dict[int, Sample] = {}
+        self._kept = 0
+        self._found: tuple[DetectedFrame, ...] | None = None
 
     @classmethod
     def from_scene(
         cls, scene: Scene, config: SecondConfig, seed: int = 0, cache: Path | None = None
     ) -> "DetectTask":
-        """Choose training and validation frames, and make the network.
+        """As the constructor.
 
         Args:
             scene: Frames with points and boxes.
             config: The recipe.
             seed: Seed of all random numbers.
             cache: Not needed: nothing is slow to compute anew.
-
-        Raises:
-            DataError: If no frame is labelled, or none has an object of a wanted class.
         """
         del cache
-        split, view = split_frames(scene, config.dataset), resolve_view(scene, config.dataset)
-        return cls(config, split, view, seed, str(scene.source or scene.name))
+        return cls(scene, config, seed)
 
     @property
     def iterations(self) -> int:
@@ -148,17 +148,43 @@ class DetectTask:
         ]
 
     def after_step(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
-        """Nothing."""
+        """What was detected before is no longer true."""
+        del step, optimizers
+        self._found = None
 
     def evaluate(self, on_progress: Callable[[int, int], None] | None = None) -> DetectionScores:
         """Average precision on the validation frames."""
-        frames = (
-            frame_of_scene(frame, self.detector.detect(frame, self.view), self._truth(frame))
-            for frame in self.split.val
-        )
-        counted = _counted(frames, len(self.split.val), on_progress)
-        scores = evaluate_objects(counted, self.config.dataset.classes)
-        notes = [note for note in (self.split.note, scores.note) if note is not None]
+        self._found = self._detect(self.split.val, on_progress)
+        return self._score(self._found, self.split.note)
+
+    def evaluate_split(
+        self, split: Split, on_progress: Callable[[int, int], None] | None = None
+    ) -> DetectionScores:
+        """Average precision on the labelled frames that the data set itself names so.
+
+        Raises:
+            DataError: If there are none.
+        """
+        frames = tuple(frame for frame in self.labelled if frame.split == split)
+        if not frames:
+            raise DataError(self._source, f"labelled frames named {split} expected, there are none")
+        return self._score(self._detect(frames, on_progress), None)
+
+    def _detect(
+        self, frames: Sequence[Frame], on_progress: Callable[[int, int], None] | None
+    ) -> tuple[DetectedFrame, ...]:
+        found = []
+        for frame in frames:
+            found.append(DetectedFrame(frame, self.detector.detect(frame, self.view)))
+            if on_progress is not None:
+                on_progress(len(found), len(frames))
+        return tuple(found)
+
+    def _score(self, found: Sequence[DetectedFrame], note: str | None) -> DetectionScores:
+        data = self.config.dataset
+        frames = [frame_of_scene(one.frame, one.boxes, self._truth(one.frame)) for one in found]
+        scores = evaluate_objects(frames, data.classes, ignored=data.ignored)
+        notes = [text for text in (note, scores.note) if text is not None]
         return replace(scores, note="; ".join(notes) or None)
 
     def _truth(self, frame: Frame) -> Boxes3D | None:
@@ -173,7 +199,8 @@ class DetectTask:
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and running statistics."""
-        return {"method": self.method, "network": self.detector.state_dict()}
+        network = self.detector.state_dict()
+        return {"method": self.method, "setting": self.detector.setting(), "network": network}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over weights and running statistics.
@@ -190,8 +217,15 @@ class DetectTask:
             folder: Gets ``detections/`` (KITTI result files of the frames with cameras) and
                 ``scene/`` (up to 50 frames, spread evenly, with points and detections).
         """
-        found = [DetectedFrame(f, self.detector.detect(f, self.view)) for f in self.split.val]
+        found = self._found or self._detect(self.split.val, None)
         write_results(folder, "validation", found, shown=_SHOWN)
+
+    def describe(self) -> str:
+        """One line on what is trained on, and what of it is looked at."""
+        train, val = len(self.split.train), len(self.split.val)
+        seen = "what the main camera sees" if self.view == "camera" else "all around"
+        note = "" if self.split.note is None else f"; {self.split.note}"
+        return f"{train} training and {val} validation frames, {seen}{note}"
 
     def _rate(self, step: int) -> float:
         r = self.config.rates
@@ -211,8 +245,9 @@ class DetectTask:
         if number in self._samples:
             return self._samples[number]
         sample = load_sample(self.split.train[number], self.config.dataset, self.view)
-        if len(self._samples) < _KEPT:
+        if self._kept + len(sample.points) <= _KEPT:
             self._samples[number] = sample
+            self._kept += len(sample.points)
         return sample
 
     def _targets(self, sample: Sample) -> FrameTargets:
@@ -237,17 +272,13 @@ def load_detector(detector: Detector, state: Mapping[str, Any]) -> None:
     found = state.get("method")
     if found != DetectTask.method:
         raise ConfigError(f"checkpoint of {found!r}, expected {DetectTask.method!r}")
+    if state.get("setting") != detector.setting():
+        raise ConfigError(
+            f"the checkpoint is for {state.get('setting')}; the configuration says"
+            f" {detector.setting()}"
+        )
     detector.load_state_dict(state["network"])
 
 
 def _optimizer(rates: RateConfig, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
     return ClippedAdamW(parameters, rate, rates.weight_decay, rates.clip_norm)
-
-
-def _counted(
-    values: Iterable[Any], total: int, on_progress: Callable[[int, int], None] | None
-) -> Iterable[Any]:
-    for done, value in enumerate(values, 1):
-        if on_progress is not None:
-            on_progress(done, total)
-        yield value

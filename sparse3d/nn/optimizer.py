@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparse3d.errors import UserError
 from sparse3d.ops.adam import Adam
 
 __all__ = ["ClippedAdamW", "one_cycle"]
@@ -33,6 +34,7 @@ class ClippedAdamW(Adam):
         """Clip, decay, and take Adam's step.
 
         Raises:
+            UserError: If a gradient is not finite; nothing is changed.
             ValueError: If a closure is given: losses are never evaluated anew.
         """
         if closure is not None:
@@ -43,7 +45,10 @@ class ClippedAdamW(Adam):
             for parameter in group["params"]
             if parameter.grad is not None
         ]
-        factor = self._clip_norm / _length([gradient for _, gradient, _ in trained])
+        length = _length([gradient for _, gradient, _ in trained])
+        if not math.isfinite(length):
+            raise UserError("the gradients of a step are not finite, though its loss is")
+        factor = self._clip_norm / length
         for parameter, gradient, kept in trained:
             gradient.mul_(min(factor, 1.0))
             if parameter.ndim > 1:
@@ -69,7 +74,7 @@ def one_cycle(
         start_divisor: Of the highest learning rate, at the start.
         end_divisor: Of the highest learning rate, at the end.
 
-    >>> [round(one_cycle(s, 1.0, 0.5, 10, 100), 3) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    >>> [round(one_cycle(s, 1.0, 0.5, 10.0, 100.0), 3) for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
     [0.1, 0.55, 1.0, 0.505, 0.01]
     """
     if share < warmup:

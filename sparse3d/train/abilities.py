@@ -10,7 +10,16 @@ from torch import Tensor
 from sparse3d.scene.scene import Split
 from sparse3d.train.task import Evaluation
 
-__all__ = ["Exports", "Movable", "Pools", "Splits"]
+__all__ = ["Describes", "Exports", "Movable", "Pools", "Splits"]
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A task that says what it made of its data before it is trained."""
+
+    def describe(self) -> str:
+        """One line for people."""
+        ...
 
 
 @runtime_checkable

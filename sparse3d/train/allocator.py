@@ -22,5 +22,6 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     library = ctypes.CDLL(None)
-    settings = ((_M_MMAP_THRESHOLD, _LARGE), (_M_TRIM_THRESHOLD, 2 * _LARGE - 1))
-    return all(library.mallopt(name, value) == 1 for name, value in settings)
+    from_heap = library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+    kept = library.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE - 1)
+    return bool(from_heap and kept)

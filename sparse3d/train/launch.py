@@ -1,6 +1,7 @@
 """A run from data to metrics: build the task, train it, evaluate it, export it."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from sparse3d.errors import ConfigError
-from sparse3d.train.abilities import Exports, Movable
+from sparse3d.train.abilities import Describes, Exports, Movable
 from sparse3d.train.allocator import keep_freed_memory
 from sparse3d.train.checkpoint import Checkpoint
 from sparse3d.train.evaluation import Metrics, evaluate_task, write_metrics
@@ -68,6 +69,8 @@ def _train(run: Run, settings: TrainSettings, resume: bool, processes: Processes
     keep_freed_memory()
     checkpoints = run.checkpoints(settings.keep_checkpoints)
     task = _in_turn(processes, partial(build_task, run))
+    if isinstance(task, Describes) and processes.rank == 0:
+        print(task.describe(), file=sys.stderr)  # noqa: T201 - said before hours of training
     _place(task, processes)
     start = checkpoints.load(run.method.name) if resume and checkpoints.last.exists() else None
     with _watching(run, settings, task, start, processes) as watchers:

@@ -31,7 +31,7 @@ TINY = {
     "--network.neck-outputs": "8",
     "--network.head-channels": "8",
     "--decode.max-detections": "7",
-    "--decode.score-threshold": "0.01",
+    "--decode.score-threshold": "0.0",
 }
 
 
@@ -125,6 +125,7 @@ def test_every_kind_of_sweep_gives_the_same(place: Path) -> None:
         ([place / "clouds"], [0, 1, 2]),
         ([bins / "000002.bin", bins / "000000.bin"], [2, 0]),
         ([place / "000001.ply"], [1]),
+        ([bins], [0, 1, 2]),
     ):
         out = detect(place, *sources)
         assert names_in(out) == ["scene"]

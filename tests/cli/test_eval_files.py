@@ -51,10 +51,39 @@ def test_a_frame_without_result_file_has_no_detections(
     folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folders, "--json", "-", "--classes", "car") == 0
-    got = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert "warning: 1 of 3 label files have no result file" in printed.err
+    got = json.loads(printed.out)
     assert got["frames"] == 3
     assert got["car_detection_3d"]["counted"] == [6, 6, 6]
     assert got["car_detection_3d"]["AP_all_point"] == pytest.approx([100 / 3] * 3)
+
+
+def test_frames_that_are_not_listed_do_not_count(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "val.txt").write_text("000002\n000001\n")
+    assert run(folders, "--json", "-", "--frames", str(tmp_path / "val.txt")) == 0
+    printed = capsys.readouterr()
+    assert "warning" not in printed.err
+    got = json.loads(printed.out)
+    assert got["frames"] == 2
+    assert got["car_detection_3d"]["AP_all_point"] == pytest.approx([50.0] * 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), [("000003", "names 000003, but there is no"), (" ", "it has none")]
+)
+def test_lists_that_name_nothing_are_refused(
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    text: str,
+    problem: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "val.txt").write_text(text)
+    assert run(folders, "--frames", str(tmp_path / "val.txt")) == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_classes_without_objects_are_shown_as_such(

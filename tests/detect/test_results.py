@@ -120,8 +120,8 @@ def test_files_hold_what_was_found(tmp_path: Path) -> None:
     ]
     assert write_results(tmp_path, "street", found) == 2
     files = sorted(path.name for path in (tmp_path / "detections").iterdir())
-    assert files == ["000001.txt", "a_.._b_c.txt"]
-    assert (tmp_path / "detections" / "a_.._b_c.txt").read_text() == ""
+    assert files == ["000001.txt", "b_c.txt"]
+    assert (tmp_path / "detections" / "b_c.txt").read_text() == ""
     (row,) = read_labels(tmp_path / "detections" / "000001.txt")
     assert row.score == pytest.approx(0.9)
     scene = open_scene(tmp_path / "scene")
@@ -170,10 +170,22 @@ def test_a_long_scene_is_shown_in_part(tmp_path: Path) -> None:
 
 
 def test_two_frames_of_one_file_are_refused(tmp_path: Path) -> None:
-    found = [DetectedFrame(_frame(name), _boxes(AHEAD)) for name in ("a/b", "a_b")]
+    found = [DetectedFrame(_frame(name), _boxes(AHEAD)) for name in ("a?b", "a_b")]
     with pytest.raises(DataError, match=r"a_b\.txt: two frames would have this file \(a_b\)"):
         write_results(tmp_path / "out", "twice", found)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_named_without_the_part_of_the_data_set_where_that_is_clear(
+    tmp_path: Path,
+) -> None:
+    for names, wanted in (
+        (("testing/000001", "testing/000002"), ["000001.txt", "000002.txt"]),
+        (("000001", "testing/000001"), ["000001.txt", "testing_000001.txt"]),
+    ):
+        found = [DetectedFrame(_frame(name), _boxes(AHEAD)) for name in names]
+        write_results(tmp_path, "parts", found)
+        assert sorted(path.name for path in (tmp_path / "detections").iterdir()) == wanted
 
 
 def test_a_scene_that_cannot_be_read_leaves_the_earlier_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from sparse3d.errors import UserError
 from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
 
 
@@ -51,6 +52,15 @@ def test_short_and_missing_gradients_are_left_alone() -> None:
     optimizer.step()
     assert used.grad.tolist() == [3.0, -4.0]
     assert torch.equal(unused.detach(), torch.ones(2, 2))
+
+
+def test_gradients_that_are_not_finite_stop_the_training_and_change_nothing() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2, 2))
+    optimizer = ClippedAdamW([parameter], 0.1, 0.1, 1.0)
+    parameter.grad = torch.tensor([[1.0, torch.nan], [0.0, 0.0]])
+    with pytest.raises(UserError, match="not finite"):
+        optimizer.step()
+    assert torch.equal(parameter.detach(), torch.ones(2, 2))
 
 
 def test_closures_are_refused() -> None:

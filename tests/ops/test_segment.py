@@ -5,26 +5,28 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse3d.ops.segment import segment_reduce
+from sparse3d.ops.segment import Reduction, segment_reduce
 from sparse3d.ops.segment._reference import segment_reduce as reference
 
-REDUCTIONS = st.sampled_from(("sum", "mean", "max"))
+REDUCTIONS: tuple[Reduction, ...] = ("sum", "mean", "max")
 
 
 def offsets_of(counts: list[int]) -> torch.Tensor:
     return torch.tensor([0, *counts]).cumsum(0)
 
 
-@given(st.lists(st.integers(1, 5), max_size=8), REDUCTIONS)
-def test_equals_the_reference_forward_and_backward(counts: list[int], reduction: str) -> None:
+@given(st.lists(st.integers(1, 5), max_size=8), st.sampled_from(REDUCTIONS))
+def test_equals_the_reference_forward_and_backward(counts: list[int], reduction: Reduction) -> None:
     offsets = offsets_of(counts)
     values = torch.randn(int(offsets[-1]), 3, dtype=torch.float64, requires_grad=True)
     got, wanted = (f(values, offsets, reduction) for f in (segment_reduce, reference))
     assert torch.allclose(got, wanted)
     if counts:
         cotangent = torch.randn_like(got)
-        pairs = [torch.autograd.grad((r * cotangent).sum(), values)[0] for r in (got, wanted)]
-        assert torch.allclose(*pairs)
+        ours, theirs = (
+            torch.autograd.grad((r * cotangent).sum(), values)[0] for r in (got, wanted)
+        )
+        assert torch.allclose(ours, theirs)
 
 
 def test_equal_maxima_share_the_gradient() -> None:

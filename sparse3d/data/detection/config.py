@@ -87,7 +87,9 @@ class AugmentConfig:
 def _require_names(classes: Sequence[str], ignored: Sequence[str]) -> None:
     if not classes:
         raise ConfigError("classes must name at least one class")
-    twice = sorted(name for name, count in Counter(classes).items() if count > 1)
+    # The metrics, as KITTI's own, do not tell upper and lower case apart.
+    counts = Counter(map(str.lower, classes))
+    twice = [name for name in classes if counts[name.lower()] > 1]
     if twice:
         raise ConfigError(f"classes names {twice[0]} twice")
     both = sorted(set(classes) & set(ignored))

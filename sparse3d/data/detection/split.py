@@ -4,10 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from sparse3d.data.detection.classes import ClassMap
 from sparse3d.data.detection.config import DataConfig
+from sparse3d.data.detection.crop import in_range
 from sparse3d.errors import DataError
-from sparse3d.scene import Frame, Scene
+from sparse3d.scene import Boxes3D, Frame, Scene
 from sparse3d.scene.scene import Split
 from sparse3d.scene.stored import Stored
 
@@ -67,28 +72,45 @@ def require_objects(scene: Scene, frames: Sequence[Frame], config: DataConfig) -
     """Make sure that there is something to learn; stops reading at the first wanted object.
 
     Raises:
-        DataError: If no frame has an object of a wanted class; the names that there are, are
-            listed.
+        DataError: If no frame has an object of a wanted class, or all of them are out of range; the
+            class names that there are, or where the objects are, is told.
     """
-    classes, found = ClassMap.of(config), Counter[str]()
+    classes, found, outside = ClassMap.of(config), Counter[str](), []
     for frame in frames:
-        names = _names(frame)
-        if any(map(classes.wants, names)):
+        boxes = _boxes(frame)
+        if boxes is None:
+            continue
+        wanted = classes.apply(boxes)[0].centers
+        if bool(in_range(wanted, config.low, config.high).any()):
             return
-        found.update(names)
+        outside.append(wanted)
+        found.update(boxes.names)
+    centers = torch.cat(outside) if outside else torch.zeros(0, 3)
+    problem = _where(centers, config) if len(centers) else _nobody(found, config)
+    raise DataError(scene.source or scene.name, problem)
+
+
+def _nobody(found: Counter[str], config: DataConfig) -> str:
     wanted = ", ".join(config.classes)
     problem = f"objects of {wanted} expected, no training frame has any; {_there_are(found)}"
     if found:
         example = f"{found.most_common(1)[0][0]}={config.classes[0]}"
         problem += f"; names that mean the same are mapped with renamed, such as {example}"
-    raise DataError(scene.source or scene.name, problem)
+    return problem
 
 
-def _names(frame: Frame) -> tuple[str, ...]:
+def _where(centers: Float[Tensor, "n 3"], config: DataConfig) -> str:
+    low, high = ([round(v, 1) for v in end.tolist()] for end in (centers.amin(0), centers.amax(0)))
+    return (
+        f"all {len(centers)} objects are outside the range {list(config.low)} to"
+        f" {list(config.high)} metres: their centres lie between {low} and {high}; set low and high"
+    )
+
+
+def _boxes(frame: Frame) -> Boxes3D | None:
     if isinstance(frame.boxes, Stored) and frame.boxes.count == 0:
-        return ()
-    boxes = frame.read_boxes()
-    return () if boxes is None else boxes.names
+        return None
+    return frame.read_boxes()
 
 
 def _there_are(found: Counter[str]) -> str:
@@ -126,5 +148,5 @@ def _spread(frames: Sequence[Frame], fraction: float) -> FrameSplit:
 
 
 def _nothing_held_out(frames: tuple[Frame, ...], reason: str) -> FrameSplit:
-    note = f"{reason}: validation is on the training frames themselves"
+    note = f"{reason}: none is held out, training and validation are on the same frames"
     return FrameSplit(frames, frames, note)

@@ -7,10 +7,12 @@ from sparse3d.errors import DataError
 from sparse3d.scene.formats.arrays import read_all
 from sparse3d.scene.formats.kitti_labels import KittiLabel, read_labels
 
-__all__ = ["frames_of_files"]
+__all__ = ["frames_of_files", "results_missing"]
 
 
-def frames_of_files(labels: Path, detections: Path) -> tuple[FrameObjects, ...]:
+def frames_of_files(
+    labels: Path, detections: Path, frames: Path | None = None
+) -> tuple[FrameObjects, ...]:
     """The frames of a folder of label files, with the detections of files of the same names.
 
     A frame without result file has no detections.
@@ -18,6 +20,8 @@ def frames_of_files(labels: Path, detections: Path) -> tuple[FrameObjects, ...]:
     Args:
         labels: Folder of ``*.txt`` with annotations.
         detections: Folder of ``*.txt`` with detections, each with a score.
+        frames: List of the names of the frames that count, such as ``ImageSets/val.txt``; by
+            default all.
 
     Raises:
         DataError: If a folder is missing or has no such file, no file of one has its counterpart
@@ -25,6 +29,9 @@ def frames_of_files(labels: Path, detections: Path) -> tuple[FrameObjects, ...]:
             has no score.
     """
     known, results = _text_files(labels), _text_files(detections)
+    if frames is not None:
+        known = _listed(frames, known, labels)
+        results = {name: path for name, path in results.items() if name in known}
     if not known.keys() & results.keys():
         problem = f"no result file has the name of a label file in {labels}"
         raise DataError(detections, f"{problem}, such as {min(known)}")
@@ -36,6 +43,24 @@ def frames_of_files(labels: Path, detections: Path) -> tuple[FrameObjects, ...]:
         )
         for name, path in sorted(known.items())
     )
+
+
+def results_missing(labels: Path, detections: Path, frames: Path | None = None) -> int:
+    """How many of the frames of :func:`frames_of_files` have no result file."""
+    known = _text_files(labels)
+    if frames is not None:
+        known = _listed(frames, known, labels)
+    return len(known.keys() - _text_files(detections).keys())
+
+
+def _listed(frames: Path, known: dict[str, Path], labels: Path) -> dict[str, Path]:
+    names = [f"{word}.txt" for word in read_all(frames).decode("utf-8", "replace").split()]
+    for name in names:
+        if name not in known:
+            raise DataError(frames, f"names {name[:-4]}, but there is no {name} in {labels}")
+    if not names:
+        raise DataError(frames, "names of frames expected, it has none")
+    return {name: known[name] for name in names}
 
 
 def _text_files(folder: Path) -> dict[str, Path]:

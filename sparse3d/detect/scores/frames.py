@@ -9,8 +9,14 @@ from torch import Tensor
 
 from sparse3d.scene.boxes import Boxes3D, ImageBoxes
 from sparse3d.scene.formats.kitti_calibration import KittiCalibration
-from sparse3d.scene.formats.kitti_labels import DONT_CARE, KittiLabel, labels_from_boxes
+from sparse3d.scene.formats.kitti_labels import (
+    DONT_CARE,
+    KittiLabel,
+    labels_from_boxes,
+    read_labels,
+)
 from sparse3d.scene.scene import Frame
+from sparse3d.scene.stored import Stored
 
 __all__ = ["FrameObjects", "frame_of_labels", "frame_of_scene"]
 
@@ -62,8 +68,8 @@ def frame_of_scene(frame: Frame, detections: Boxes3D, truth: Boxes3D | None = No
     """A frame from a scene and the detections in it, both in its LiDAR/ego frame.
 
     Where the annotations say how they appear in an image and the frame has a camera, the
-    detections are projected into it. A scene keeps no ``DontCare`` regions, which matter to the
-    2D metric only.
+    detections are projected into it. ``DontCare`` regions, which matter to 2D and orientation only,
+    are read from the label file where the boxes are those of one; a scene keeps none.
 
     Args:
         frame: The frame.
@@ -79,7 +85,15 @@ def frame_of_scene(frame: Frame, detections: Boxes3D, truth: Boxes3D | None = No
         truth, detections = replace(truth, image=None), replace(detections, image=None)
     elif detections.image is None:
         detections = _projected(frame, detections)
-    return FrameObjects(frame.name, truth, detections, torch.zeros(0, 4))
+    return FrameObjects(frame.name, truth, detections, _regions(frame))
+
+
+def _regions(frame: Frame) -> Float64[Tensor, "d 4"]:
+    stored = frame.boxes
+    if not isinstance(stored, Stored) or stored.path.parent.name != "label_2":
+        return _table([], 4)
+    rows = read_labels(stored.path)
+    return _table([row.rectangle for row in rows if row.name.lower() == DONT_CARE.lower()], 4)
 
 
 def _projected(frame: Frame, boxes: Boxes3D) -> Boxes3D:

@@ -1,6 +1,6 @@
 """Scores of detections by the rules of the KITTI object benchmark."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -44,6 +44,7 @@ def evaluate_objects(
     classes: Sequence[str],
     on_progress: Callable[[int, int], None] | None = None,
     bootstrap_seed: int = 0,
+    ignored: Collection[str] = (),
 ) -> DetectionScores:
     """Score detections: 2D, orientation, BEV and 3D, by class and difficulty.
 
@@ -56,6 +57,8 @@ def evaluate_objects(
             right nor wrong; vans (persons sitting) are ignored when cars (pedestrians) are scored.
         on_progress: Called with the number of curves done and in all.
         bootstrap_seed: Of the intervals.
+        ignored: Classes that are neither right nor wrong where a detection lies on them; only where
+            no image is known, as KITTI's program has rules of its own.
 
     Raises:
         ValueError: If there is no frame or class, or a class is named twice.
@@ -67,7 +70,8 @@ def evaluate_objects(
     images = bool(known) and all(known)
     levels = KITTI_LEVELS if images else (ALL,)
     table = make_table(gathered, images=images)
-    wanted = [_Wanted(name, *kind) for name in classes for kind in _kinds(name, images)]
+    left_out = () if images else tuple(ignored)
+    wanted = [_Wanted(name, *kind, left_out) for name in classes for kind in _kinds(name, images)]
     metrics: list[MetricScore] = []
     for done, one in enumerate(wanted, 1):
         metrics += _score(table, one, levels, bootstrap_seed)
@@ -91,6 +95,7 @@ class _Wanted(NamedTuple):
     metric: Metric
     overlap: float
     loose: bool
+    ignored: tuple[str, ...]
 
 
 def _kinds(name: str, images: bool) -> tuple[tuple[Metric, float, bool], ...]:
@@ -111,7 +116,7 @@ class _Matched(NamedTuple):
 
 
 def _match(table: Table, wanted: _Wanted, level: Level) -> _Matched:
-    truth = truth_states(table.truth, wanted.name, level)
+    truth = truth_states(table.truth, wanted.name, level, wanted.ignored)
     detections = detection_states(table.detections, wanted.name, level)
     uncared = table.uncared > wanted.overlap
     if wanted.metric != "detection":
@@ -134,7 +139,7 @@ def _counted(table: Table, states: Int8[Tensor, " n"]) -> Int64[Tensor, " f"]:
 def _score(table: Table, wanted: _Wanted, levels: Sequence[Level], seed: int) -> list[MetricScore]:
     """Scores of one metric; those of the orientation come with the 2D ones."""
     matched = [_match(table, wanted, level) for level in levels]
-    scores = [MetricScore(*wanted, tuple(_level_score(one, seed) for one in matched))]
+    scores = [MetricScore(*wanted[:4], tuple(_level_score(one, seed) for one in matched))]
     if wanted.metric == "detection":
         turned = tuple(_level_score(one, None, column=2) for one in matched)
         scores.append(MetricScore(wanted.name, "orientation", wanted.overlap, False, turned))
@@ -166,7 +171,7 @@ def _mean(precision: Float64[Tensor, " k"], curve: Curve) -> float | None:
 
 def _errors(table: Table, name: str, levels: Sequence[Level]) -> ClassErrors:
     """Of the matches at the loose overlap, seen from above."""
-    wanted = _Wanted(name, "detection_ground", loose_overlap(name), True)
+    wanted = _Wanted(name, "detection_ground", loose_overlap(name), True, ())
     matched = [_match(table, wanted, level).changes for level in levels]
     errors = [match_errors(table, one.matched_truth, one.matched_detections) for one in matched]
     return ClassErrors(name, wanted.overlap, tuple(errors))

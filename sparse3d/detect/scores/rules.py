@@ -4,6 +4,7 @@ The rules of the benchmark's own program (Geiger et al., "Are we ready for auton
 2012; its development kit), to the order in which they are applied.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -65,9 +66,20 @@ def loose_overlap(name: str) -> float:
     return 0.5 if name.lower() == "car" else 0.25
 
 
-def truth_states(truth: Objects, name: str, level: Level) -> Int8[Tensor, " n"]:
-    """State of each annotation: too hard ones and those of a similar class are ignored."""
+def truth_states(
+    truth: Objects, name: str, level: Level, ignored: Collection[str] = ()
+) -> Int8[Tensor, " n"]:
+    """State of each annotation: too hard ones and those of a similar class are ignored.
+
+    Args:
+        truth: Annotations.
+        name: Class that is scored.
+        level: What counts.
+        ignored: Further classes that are ignored.
+    """
     same, similar = truth.is_named(name), truth.is_named(_NEIGHBOURS.get(name.lower(), ""))
+    for other in ignored:
+        similar = similar | truth.is_named(other)
     hard = (
         (truth.occlusions > level.max_occlusion)
         | (truth.truncations > level.max_truncation)

@@ -7,13 +7,15 @@ from torch import Tensor
 
 from sparse3d.ops.segment import _torch
 
-__all__ = ["segment_reduce"]
+__all__ = ["Reduction", "segment_reduce"]
+
+Reduction = Literal["sum", "mean", "max"]
 
 
 def segment_reduce(
     values: Float[Tensor, "n c"],
     offsets: Int64[Tensor, " s"],
-    reduction: Literal["sum", "mean", "max"],
+    reduction: Reduction,
 ) -> Float[Tensor, "m c"]:
     """Reduce the rows of each segment to one; segments are consecutive and not empty.
 

@@ -48,7 +48,7 @@ def test_named_splits_are_heeded(named: str, train: str, val: str, held_out: boo
     split = split_frames(scene_of([frame(n, known[s]) for n, s in pairs]), DataConfig())
     assert (names_of(split.train), names_of(split.val)) == (train, val)
     assert (split.note is None) == held_out
-    assert held_out or "training frames themselves" in (split.note or "")
+    assert held_out or "on the same frames" in (split.note or "")
 
 
 def test_test_frames_without_boxes_do_not_count_as_a_split() -> None:
@@ -79,7 +79,7 @@ def test_nothing_held_out_is_said(total: int, fraction: float) -> None:
     split = split_frames(scene_of(frames), DataConfig(val_fraction=fraction))
     assert split.train == split.val == tuple(frames)
     assert split.note is not None
-    assert "on the training frames themselves" in split.note
+    assert "on the same frames" in split.note
 
 
 def test_no_labelled_frame_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +13,14 @@ from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.scene.boxes import Boxes3D
 from sparse3d.scene.camera import Camera
 from sparse3d.scene.formats.kitti_calibration import KittiCalibration
-from sparse3d.scene.formats.kitti_labels import boxes_from_labels, labels_from_boxes
+from sparse3d.scene.formats.kitti_labels import (
+    boxes_from_labels,
+    labels_from_boxes,
+    read_labels,
+    write_labels,
+)
 from sparse3d.scene.scene import Frame
+from sparse3d.scene.stored import Stored
 
 
 def camera_corners(row) -> torch.Tensor:
@@ -107,6 +114,17 @@ def test_truth_can_be_given_and_must_be_there(row) -> None:
     assert len(frame_of_scene(frame, none, renamed).truth) == 0
     with pytest.raises(ValueError, match=r"frame f has no annotations"):
         frame_of_scene(replace(frame, boxes=None), none)
+
+
+def test_regions_without_annotation_are_read_from_the_label_file(row, tmp_path: Path) -> None:
+    region = row("DontCare", size=(-1.0,) * 3, location=(-1000.0,) * 3, rotation_y=-10.0)
+    path = tmp_path / "label_2" / "000000.txt"
+    write_labels(path, [row(), region])
+    calibration = KittiCalibration.nominal()
+    stored = Stored(path, lambda p: boxes_from_labels(read_labels(p), calibration))
+    nothing = boxes_from_labels([], calibration)
+    found = frame_of_scene(Frame("000000", boxes=stored), replace(nothing, scores=torch.zeros(0)))
+    assert found.dont_care.tolist() == [list(region.rectangle)]
 
 
 def test_scores_are_required(row) -> None:

@@ -35,7 +35,7 @@ class FramesAhead:
     ) -> None:
         self._seed, self._count, self._with_image = seed, count, with_image
         if processes is None:
-            processes = min(os.cpu_count() or 1, _MOST) if count >= _WORTH_IT else 1
+            processes = min(_cores(), _MOST) if count >= _WORTH_IT else 1
         self._ahead: deque[Future[bytes]] = deque()
         self._next = self._taken = 0
         self._depth = 2 * processes
@@ -69,6 +69,13 @@ class FramesAhead:
             self._ahead.append(task)
             self._next += 1
         return pickle.loads(self._ahead.popleft().result())  # of our own process
+
+
+def _cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
