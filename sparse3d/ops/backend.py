@@ -9,10 +9,13 @@ import torch
 
 from sparse3d.errors import MissingDependencyError
 
-__all__ = ["Backend", "choose_backend", "has_native", "native_module"]
+__all__ = ["Backend", "FastBackend", "choose_backend", "has_native", "native_module"]
 
 Backend = Literal["auto", "reference", "torch", "native"]
 """``auto`` takes the C++ kernels on CPU where they were built, else torch."""
+
+FastBackend = Literal["auto", "torch", "native"]
+"""The same of operators whose reference speaks of other types, for tests only."""
 
 _NATIVE = "sparse3d.ops._native"
 _REBUILD = "SPARSE3D_REQUIRE_NATIVE=1 pip install --no-deps --force-reinstall sparse3d"

@@ -4,16 +4,20 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64
 from torch import Tensor
 
 from sparse3d.geometry.morton import AXIS_BITS
-from sparse3d.ops.neighbours import _torch
+from sparse3d.ops.backend import Backend, FastBackend, choose_backend
+from sparse3d.ops.neighbours import _native, _torch
+from sparse3d.ops.neighbours._torch import in_order_of_targets
 from sparse3d.scene.sparse_grid import SparseGrid
 
 __all__ = ["Kernel", "Rulebook", "neighbours"]
 
 Triple = tuple[int, int, int]
+
+_BACKENDS = {"torch": _torch, "native": _native}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,13 @@ class Kernel:
 class Rulebook:
     """Pairs of inputs and outputs, offset by offset of the kernel.
 
-    With one offset, an input has at most one output and an output at most one input.
+    With one offset, an input has at most one output and an output at most one input; pairs come in
+    the order of the outputs.
     """
 
-    sources: Int64[Tensor, " p"]
+    sources: Int32[Tensor, " p"]
     """Row of the input of each pair."""
-    targets: Int64[Tensor, " p"]
+    targets: Int32[Tensor, " p"]
     """Row of the output of each pair."""
     counts: tuple[int, ...]
     """Number of pairs of each offset."""
@@ -66,14 +71,25 @@ class Rulebook:
     """Number of inputs."""
     outputs: int
     """Number of outputs."""
+    mirrored: bool = False
+    """Whether the pairs of each offset are those of the opposite one, the other way round; so where
+    outputs are where inputs are."""
 
-    def by_offset(self) -> list[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]:
+    def by_offset(self) -> list[tuple[Int32[Tensor, " _"], Int32[Tensor, " _"]]]:
         """Sources and targets of each offset."""
         sources, targets = self.sources.split(self.counts), self.targets.split(self.counts)
         return list(zip(sources, targets, strict=True))
 
+    def reversed(self) -> "Rulebook":
+        """The same pairs from outputs to inputs."""
+        pairs = _torch.Pairs(self.targets, self.sources, self.counts)
+        back = in_order_of_targets(pairs)
+        return Rulebook(*back, inputs=self.outputs, outputs=self.inputs)
 
-def neighbours(grid: SparseGrid, kernel: Kernel) -> tuple[SparseGrid, Rulebook]:
+
+def neighbours(
+    grid: SparseGrid, kernel: Kernel, *, backend: FastBackend = "auto"
+) -> tuple[SparseGrid, Rulebook]:
     """Cells of the output of a sparse convolution, and which inputs each of them reads.
 
     Without stride the output has the cells of the input (submanifold convolution, Graham et al.
@@ -83,20 +99,34 @@ def neighbours(grid: SparseGrid, kernel: Kernel) -> tuple[SparseGrid, Rulebook]:
     Args:
         grid: Where the inputs are.
         kernel: Size and stride.
+        backend: ``auto`` takes the C++ kernels on the CPU where they were built, else torch; sizes
+            above 9 without stride always take torch.
 
     Returns:
         Where the outputs are, and the rules.
 
     Raises:
-        ValueError: If the grid is so large that the kernel reaches from one side to the other.
+        ValueError: If the grid is so large that the kernel reaches from one side to the other, or
+            ``native`` is asked for and cannot do the kernel or the device.
+        MissingDependencyError: If ``native`` is asked for and was not built.
     """
     if any(n + k // 2 > 1 << AXIS_BITS for n, k in zip(grid.shape, kernel.size, strict=True)):
         raise ValueError(f"a grid of {grid.shape} is too large for a kernel of {kernel.size}")
+    module = _BACKENDS[_choose(backend, grid, kernel)]
     offsets = kernel.offsets().to(grid.keys.device)
     if kernel.submanifold:
-        found, output = _torch.same_cells(grid.keys, offsets), grid
+        found, output = module.same_cells(grid.keys, offsets), grid
     else:
         shape = kernel.output_shape(grid.shape)
-        keys, found = _torch.strided_cells(grid.keys, shape, offsets, kernel.stride)
+        keys, found = module.strided_cells(grid.keys, shape, offsets, kernel.stride)
         output = SparseGrid(keys, shape, grid.batch_size)
-    return output, Rulebook(*found, inputs=len(grid), outputs=len(output))
+    return output, Rulebook(
+        *found, inputs=len(grid), outputs=len(output), mirrored=kernel.submanifold
+    )
+
+
+def _choose(backend: FastBackend, grid: SparseGrid, kernel: Kernel) -> Backend:
+    far = kernel.submanifold and max(kernel.size) // 2 > _native.REACH
+    if far and backend == "native":
+        raise ValueError(f"backend 'native' takes kernels up to 9 wide, got {kernel.size}")
+    return "torch" if far and backend == "auto" else choose_backend(backend, grid.keys.device)

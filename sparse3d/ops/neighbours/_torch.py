@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int, Int32, Int64
 from torch import Tensor
 
 from sparse3d.geometry.morton import AXIS_BITS, morton_decode, spread_bits
 
-__all__ = ["Pairs", "same_cells", "strided_cells"]
+__all__ = ["Pairs", "in_order_of_targets", "same_cells", "strided_cells"]
 
 _CELL = (1 << 3 * AXIS_BITS) - 1
 _EVERY_THIRD = 0x249249249249
@@ -18,9 +18,20 @@ _EVERY_THIRD = 0x249249249249
 class Pairs(NamedTuple):
     """Rows of inputs and outputs, offset by offset."""
 
-    sources: Int64[Tensor, " p"]
-    targets: Int64[Tensor, " p"]
+    sources: Int32[Tensor, " p"]
+    targets: Int32[Tensor, " p"]
     counts: tuple[int, ...]
+
+
+def in_order_of_targets(pairs: Pairs) -> Pairs:
+    """The pairs of each offset sorted by their targets, which are distinct."""
+    parts = []
+    for sources, targets in zip(
+        pairs.sources.split(pairs.counts), pairs.targets.split(pairs.counts), strict=True
+    ):
+        order = targets.argsort()
+        parts.append((sources[order], targets[order]))
+    return _joined(parts)
 
 
 def same_cells(keys: Int64[Tensor, " n"], offsets: Int64[Tensor, "k 3"]) -> Pairs:
@@ -36,7 +47,7 @@ def same_cells(keys: Int64[Tensor, " n"], offsets: Int64[Tensor, "k 3"]) -> Pair
         there = (found < len(keys)).nonzero()[:, 0]
         before.append((found[there], there))
     after = [(target, source) for source, target in reversed(before)]
-    return _joined([*before, (rows, rows), *after])
+    return in_order_of_targets(_joined([*before, (rows, rows), *after]))
 
 
 def strided_cells(
@@ -64,9 +75,10 @@ def strided_cells(
         reads, place = (list(each) for each in zip(*map(_Outputs.at, axes, (x, y, z)), strict=True))
         rows = (reads[0] & reads[1] & reads[2]).nonzero()[:, 0]
         parts.append((rows, high[rows] | place[0][rows] | place[1][rows] | place[2][rows]))
-    pairs = _joined(parts)
-    unique, owners = pairs.targets.unique(return_inverse=True)
-    return unique, pairs._replace(targets=owners)
+    rows, wanted = (torch.cat(each) for each in zip(*parts, strict=True))
+    unique, owners = wanted.unique(return_inverse=True)
+    counts = tuple(len(part) for part, _ in parts)
+    return unique, in_order_of_targets(Pairs(rows.int(), owners.int(), counts))
 
 
 class _Moved:
@@ -110,9 +122,9 @@ class _Outputs:
         return self._known[offset]
 
 
-def _joined(parts: Sequence[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]) -> Pairs:
+def _joined(parts: Sequence[tuple[Int[Tensor, " _"], Int[Tensor, " _"]]]) -> Pairs:
     sources, targets = zip(*parts, strict=True)
-    return Pairs(torch.cat(sources), torch.cat(targets), tuple(map(len, sources)))
+    return Pairs(torch.cat(sources).int(), torch.cat(targets).int(), tuple(map(len, sources)))
 
 
 def _spread_number(step: int) -> int:

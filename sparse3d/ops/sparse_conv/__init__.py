@@ -1,16 +1,24 @@
 """Convolution of features that are known at some cells of a grid only."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sparse3d.ops.backend import FastBackend, choose_backend
 from sparse3d.ops.neighbours import Rulebook
-from sparse3d.ops.sparse_conv import _torch
+from sparse3d.ops.sparse_conv import _native, _torch
 
 __all__ = ["sparse_conv"]
 
+_BACKENDS = {"torch": _torch.sparse_conv, "native": _native.sparse_conv}
+
 
 def sparse_conv(
-    features: Float[Tensor, "n i"], weight: Float[Tensor, "k i o"], rulebook: Rulebook
+    features: Float[Tensor, "n i"],
+    weight: Float[Tensor, "k i o"],
+    rulebook: Rulebook,
+    *,
+    backend: FastBackend = "auto",
 ) -> Float[Tensor, "m o"]:
     """Sum over the kernel's offsets of the inputs there times the weight of the offset.
 
@@ -21,9 +29,13 @@ def sparse_conv(
         features: Inputs, one row a cell.
         weight: A matrix for every offset, in the order of ``Kernel.offsets``.
         rulebook: Of the grid and the kernel.
+        backend: ``auto`` takes the C++ kernels for float32 on the CPU where they were built, else
+            torch.
 
     Raises:
-        ValueError: If shapes do not fit the rulebook, or dtypes differ.
+        ValueError: If shapes do not fit the rulebook, dtypes differ, or ``native`` is asked for and
+            cannot do the dtype or the device.
+        MissingDependencyError: If ``native`` is asked for and was not built.
     """
     if len(features) != rulebook.inputs or len(weight) != len(rulebook.counts):
         raise ValueError(
@@ -32,4 +44,7 @@ def sparse_conv(
         )
     if features.dtype != weight.dtype:
         raise ValueError(f"one dtype expected, got {features.dtype} and {weight.dtype}")
-    return _torch.sparse_conv(features, weight, rulebook)
+    chosen = choose_backend(backend, features.device)
+    if backend == "auto" and features.dtype != torch.float32:
+        chosen = "torch"
+    return _BACKENDS[chosen](features, weight, rulebook)

@@ -1,0 +1,95 @@
+"""The C++ kernels behind an autograd function."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from sparse3d.ops.backend import native_module
+from sparse3d.ops.neighbours import Rulebook
+
+__all__ = ["sparse_conv"]
+
+
+def sparse_conv(
+    features: Float[Tensor, "n i"], weight: Float[Tensor, "k i o"], rulebook: Rulebook
+) -> Float[Tensor, "m o"]:
+    """The convolution, with gradients.
+
+    Raises:
+        ValueError: If the tensors are not float32.
+    """
+    if features.dtype != torch.float32:
+        raise ValueError(f"backend 'native' takes float32, got {features.dtype}")
+    result: Tensor = _SparseConv.apply(features, weight, rulebook)
+    return result
+
+
+class _SparseConv(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, rulebook: Rulebook) -> Tensor:
+        features, weight = features.contiguous(), weight.contiguous()
+        ctx.save_for_backward(features, weight)
+        ctx.rulebook = rulebook
+        return _convolve(features, weight, rulebook, transposed=False)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]  (the decorator hides names)
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None]:
+        gradient = grad_outputs[0].contiguous()
+        features, weight = ctx.saved_tensors
+        to_features = to_weight = None
+        if ctx.needs_input_grad[0]:
+            to_features = _to_features(gradient, weight, ctx.rulebook)
+        if ctx.needs_input_grad[1]:
+            to_weight = _to_weight(features, gradient, ctx.rulebook)
+        return to_features, to_weight, None
+
+
+def _convolve(
+    features: Float[Tensor, "n i"],
+    weight: Float[Tensor, "k a b"],
+    rules: Rulebook,
+    *,
+    transposed: bool,
+) -> Float[Tensor, "m o"]:
+    """Along the rules; ``transposed`` multiplies with transposed matrices."""
+    result = features.new_empty(rules.outputs, weight.shape[1 if transposed else 2])
+    native_module().sparse_conv_forward(
+        features.detach(),
+        weight.detach(),
+        transposed,
+        rules.sources,
+        rules.targets,
+        torch.tensor(rules.counts, dtype=torch.int64),
+        result,
+    )
+    return result
+
+
+def _to_features(
+    gradient: Float[Tensor, "m o"], weight: Float[Tensor, "k i o"], rules: Rulebook
+) -> Float[Tensor, "n i"]:
+    """The rules against their direction; mirrored ones are those of the opposite offsets."""
+    if rules.mirrored:
+        return _convolve(gradient, weight.flip(0), rules, transposed=True)
+    return _convolve(gradient, weight, rules.reversed(), transposed=True)
+
+
+def _to_weight(
+    features: Float[Tensor, "n i"], gradient: Float[Tensor, "m o"], rules: Rulebook
+) -> Float[Tensor, "k i o"]:
+    result = features.new_empty(len(rules.counts), features.shape[1], gradient.shape[1])
+    native_module().sparse_conv_weight_gradient(
+        features,
+        gradient,
+        rules.sources,
+        rules.targets,
+        torch.tensor(rules.counts, dtype=torch.int64),
+        result,
+    )
+    return result
