@@ -11,6 +11,7 @@ __all__ = [
     "DensifyConfig",
     "InitConfig",
     "McmcConfig",
+    "OptimConfig",
     "Protocol",
     "RateConfig",
     "SplatConfig",
@@ -55,6 +56,15 @@ class RateConfig:
     """Logarithms of the standard deviations."""
     quaternions: float = 1e-3
     """Rotations."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The optimizer, Adam for all parameters."""
+
+    visible_only: bool = False
+    """Each step updates only Gaussians drawn in its photo; the others keep values and moments,
+    where Adam would let them drift on."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,8 @@ class SplatConfig:
     """First Gaussians."""
     rates: RateConfig = field(default_factory=RateConfig)
     """Learning rates."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimizer."""
     densify: DensifyConfig = field(default_factory=DensifyConfig)
     """Adding and removing Gaussians."""
 

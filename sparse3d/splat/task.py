@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64, Int32
+from jaxtyping import Bool, Float, Float64, Int32
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -144,9 +144,29 @@ class SplatTask:
         schedules: dict[str, Callable[[int], float]] = {"means": self._means_rate}
         schedules |= {name: partial(_constant_rate, rate) for name, rate in constant.items()}
         return [
-            ParameterGroup(name, (self.parameters[name],), schedules[name], _adam)
+            ParameterGroup(name, (self.parameters[name],), schedules[name], self._adam)
             for name in SplatParameters.names
         ]
+
+    def _adam(self, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
+        optimizer = Adam(parameters, lr=rate, eps=1e-15)
+        if self.config.optim.visible_only:
+            optimizer.register_step_pre_hook(self._only_visible)
+        return optimizer
+
+    def _only_visible(
+        self, optimizer: Optimizer, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What to call the optimizer's step with instead, in torch's form of such hooks."""
+        del optimizer  # the same rows for all
+        return args, {**options, "visible": self._visible()}
+
+    def _visible(self) -> Bool[Tensor, " n"] | None:
+        """Which Gaussians the last pass has drawn, in any process; None before the first."""
+        if self._seen is None:
+            return None
+        seen = self._seen.count if isinstance(self._seen, GradientStatistics) else self._seen.radii
+        return seen > 0
 
     def batch(self, step: int, rank: int = 0, world_size: int = 1) -> Photo:
         """One training photo; every photo comes once before any comes again."""
@@ -323,7 +343,3 @@ def _check_held_out(cameras: Iterable[Camera]) -> None:
 def _constant_rate(rate: float, step: int) -> float:
     del step  # the same at every step
     return rate
-
-
-def _adam(parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
-    return Adam(parameters, lr=rate, eps=1e-15)

@@ -13,7 +13,7 @@ from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.training import ParameterGroup
 from sparse3d.scene import Scene
 from sparse3d.scene.images import write_rgb
-from sparse3d.splat.config import DensifyConfig, InitConfig, SplatConfig
+from sparse3d.splat.config import DensifyConfig, InitConfig, OptimConfig, SplatConfig
 from sparse3d.splat.results import picture_name
 from sparse3d.splat.task import SplatTask
 
@@ -72,7 +72,11 @@ def test_same_seed_same_losses_another_seed_others(tiny_scene: Scene, config: Sp
     assert losses(1) != losses(2)
 
 
-@pytest.mark.parametrize("config", [CONFIG, MCMC], ids=["gradient", "mcmc"])
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, MCMC, replace(CONFIG, optim=OptimConfig(visible_only=True))],
+    ids=["gradient", "mcmc", "visible"],
+)
 def test_a_state_taken_over_continues_as_if_nothing_had_happened(
     tiny_scene: Scene, config: SplatConfig
 ) -> None:
@@ -117,6 +121,37 @@ def test_mcmc_penalises_opacity_and_scale(tiny_scene: Scene) -> None:
     assert terms["opacity"].item() == pytest.approx(0.01 * 0.1)
     scales = task.gaussians().log_scales.exp().mean() / task.extent
     assert terms["scale"].item() == pytest.approx(0.01 * float(scales))
+
+
+@pytest.mark.parametrize("visible_only", [False, True])
+def test_hidden_gaussians_are_stepped_unless_only_visible_ones_are(
+    tiny_scene: Scene, visible_only: bool
+) -> None:
+    config = replace(CONFIG, optim=OptimConfig(visible_only=visible_only))
+    task = SplatTask.from_scene(tiny_scene, config)
+    optimizers = optimizers_of(task.parameter_groups())
+    train(task, 0, 10, optimizers)
+    behind = task.gaussians().means
+    behind[3] = torch.tensor([-99.0, 0.0, 0.0])  # no camera looks there
+    before = {name: task.parameters[name].detach().clone() for name in optimizers}
+    train(task, 10, 11, optimizers)
+    stayed = {name: torch.equal(task.parameters[name][3], old[3]) for name, old in before.items()}
+    moved = any(not torch.equal(task.parameters[name], old) for name, old in before.items())
+    assert moved
+    assert all(stayed.values()) == visible_only, stayed
+
+
+def test_processes_step_what_any_of_them_has_drawn(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, replace(CONFIG, optim=OptimConfig(visible_only=True)))
+    optimizers = optimizers_of(task.parameter_groups())
+    before = task.gaussians().logit_opacities.clone()
+    (term,) = task.losses(task.batch(0), 0)
+    term.value.backward()
+    task.pool(lambda value: torch.arange(len(value)).float() % 2)  # every other one, in all
+    task.parameters["logit_opacities"].grad = torch.ones(len(before))
+    optimizers["logit_opacities"].step()
+    changed = task.gaussians().logit_opacities != before
+    assert changed.tolist() == [i % 2 == 1 for i in range(len(before))]
 
 
 def test_every_photo_comes_once_an_epoch(tiny_scene: Scene) -> None:
