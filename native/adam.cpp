@@ -4,7 +4,10 @@
 // tells autograd afterwards that they have changed.
 #include "kernels/adam.hpp"
 
+#include <nanobind/stl/optional.h>
+
 #include <algorithm>
+#include <optional>
 
 #include "bindings.hpp"
 #include "tensor.hpp"
@@ -25,10 +28,48 @@ void run(float* p, const float* g, bfloat16* m, bfloat16* v, std::int64_t first,
                                numbers);
 }
 
+void run(float* p, const float* g, float* m, float* v, const VisibleRows& rows,
+         const AdamNumbers& numbers) {
+  SPARSE3D_PICK(adam_float_rows)(p, g, m, v, rows, numbers);
+}
+
+void run(float* p, const float* g, bfloat16* m, bfloat16* v, const VisibleRows& rows,
+         const AdamNumbers& numbers) {
+  SPARSE3D_PICK(adam_bfloat16_rows)(p, g, &m->bits, &v->bits, rows, numbers);
+}
+
+template <typename Moment>
+void all(float* p, const float* g, Moment* m, Moment* v, std::int64_t count,
+         const AdamNumbers& numbers) {
+#pragma omp parallel for schedule(static)
+  for (std::int64_t first = 0; first < count; first += kChunk)
+    run(p, g, m, v, first, std::min(kChunk, count - first), numbers);
+}
+
+template <typename Moment>
+void visible_only(float* p, const float* g, Moment* m, Moment* v, const VisibleRows& all_rows,
+                  const AdamNumbers& numbers) {
+  const std::int64_t chunk = std::max<std::int64_t>(1, kChunk / all_rows.width);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t begin = 0; begin < all_rows.end; begin += chunk) {
+    const std::int64_t end = std::min(begin + chunk, all_rows.end);
+    run(p, g, m, v, VisibleRows{all_rows.flags, begin, end, all_rows.width}, numbers);
+  }
+}
+
+std::int64_t row_width(std::int64_t count, std::int64_t rows) {
+  if (rows == 0 ? count != 0 : count % rows != 0)
+    throw std::invalid_argument("visible must have one element a row, got " +
+                                std::to_string(rows) + " for " + std::to_string(count) +
+                                " elements");
+  return rows == 0 ? 0 : count / rows;
+}
+
 template <typename Moment>
 void adam_step(const Tensor<float, 1>& parameter, const Tensor<const float, 1>& gradient,
                const Tensor<Moment, 1>& exp_avg, const Tensor<Moment, 1>& exp_avg_sq, double beta1,
-               double beta2, double eps, double step_size, double root_scale, std::uint32_t step) {
+               double beta2, double eps, double step_size, double root_scale, std::uint32_t step,
+               const std::optional<Tensor<const std::uint8_t, 1>>& visible) {
   const auto count = static_cast<std::int64_t>(parameter.shape(0));
   expect_extent(gradient, 0, count, "gradient");
   expect_extent(exp_avg, 0, count, "exp_avg");
@@ -40,10 +81,12 @@ void adam_step(const Tensor<float, 1>& parameter, const Tensor<const float, 1>& 
                             static_cast<float>(step_size),
                             static_cast<float>(root_scale),
                             step};
-#pragma omp parallel for schedule(static)
-  for (std::int64_t first = 0; first < count; first += kChunk)
-    run(parameter.data(), gradient.data(), exp_avg.data(), exp_avg_sq.data(), first,
-        std::min(kChunk, count - first), numbers);
+  float* p = parameter.data();
+  if (!visible) return all(p, gradient.data(), exp_avg.data(), exp_avg_sq.data(), count, numbers);
+  const auto rows = static_cast<std::int64_t>(visible->shape(0));
+  const VisibleRows mask{visible->data(), 0, rows, row_width(count, rows)};
+  if (count > 0)
+    visible_only(p, gradient.data(), exp_avg.data(), exp_avg_sq.data(), mask, numbers);
 }
 
 template <typename Moment>
@@ -52,8 +95,10 @@ void define(nanobind::module_& module) {
   module.def("adam_step", &adam_step<Moment>, arg("parameter").noconvert(), arg("gradient"),
              arg("exp_avg").noconvert(), arg("exp_avg_sq").noconvert(), arg("beta1"), arg("beta2"),
              arg("eps"), arg("step_size"), arg("root_scale"), arg("step"),
+             arg("visible").none(),
              nanobind::call_guard<nanobind::gil_scoped_release>(),
-             "Updates parameter and moments in place: all of one length.");
+             "Updates parameter and moments in place, all of one length; with a mask, only the rows"
+             " that it names.");
 }
 
 }  // namespace

@@ -27,6 +27,18 @@ inline std::uint32_t hash(std::uint32_t index, std::uint32_t step) {
   return x ^ (x >> 16);
 }
 
+// Calls `run(first element, count)` for every run of consecutive visible rows.
+template <typename Run>
+inline void each_run(const VisibleRows& rows, const Run& run) {
+  std::int64_t row = rows.begin;
+  while (row < rows.end) {
+    while (row < rows.end && rows.flags[row] == 0) ++row;
+    const std::int64_t first = row;
+    while (row < rows.end && rows.flags[row] != 0) ++row;
+    if (row > first) run(first * rows.width, (row - first) * rows.width);
+  }
+}
+
 }  // namespace
 
 void adam_float(float* __restrict p, const float* __restrict g, float* __restrict m,
@@ -57,6 +69,20 @@ void adam_bfloat16(float* __restrict p, const float* __restrict g, std::uint16_t
     v[i] = dithered(second, noise >> 16);
     p[i] = updated(p[i], first, second, numbers);
   }
+}
+
+void adam_float_rows(float* p, const float* g, float* m, float* v, const VisibleRows& rows,
+                     const AdamNumbers& numbers) {
+  each_run(rows, [&](std::int64_t i, std::int64_t count) {
+    adam_float(p + i, g + i, m + i, v + i, count, numbers);
+  });
+}
+
+void adam_bfloat16_rows(float* p, const float* g, std::uint16_t* m, std::uint16_t* v,
+                        const VisibleRows& rows, const AdamNumbers& numbers) {
+  each_run(rows, [&](std::int64_t i, std::int64_t count) {
+    adam_bfloat16(p + i, g + i, m + i, v + i, i, count, numbers);
+  });
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -7,7 +7,15 @@ from typing import Literal
 
 from sparse3d.errors import ConfigError
 
-__all__ = ["DensifyConfig", "InitConfig", "Protocol", "RateConfig", "SplatConfig"]
+__all__ = [
+    "DensifyConfig",
+    "InitConfig",
+    "McmcConfig",
+    "OptimConfig",
+    "Protocol",
+    "RateConfig",
+    "SplatConfig",
+]
 
 Protocol = Literal["auto", "llff", "dtu", "blender", "mipnerf360", "even"]
 
@@ -51,9 +59,36 @@ class RateConfig:
 
 
 @dataclass(frozen=True)
+class OptimConfig:
+    """The optimizer, Adam for all parameters."""
+
+    visible_only: bool = False
+    """Each step updates only Gaussians drawn in its photo; the others keep values and moments,
+    where Adam would let them drift on."""
+
+
+@dataclass(frozen=True)
+class McmcConfig:
+    """Growth by relocation and noise (Kheradmand et al. 2024); used by that strategy only."""
+
+    growth: float = 0.05
+    """Each densification adds this share of Gaussians, up to densify.max_gaussians."""
+    noise: float = 5e5
+    """Noise on the centres of faint Gaussians, in units of the learning rate of the means; all
+    lengths in units of the scene's extent."""
+    opacity_penalty: float = 0.01
+    """Weight of the mean opacity in the loss."""
+    scale_penalty: float = 0.01
+    """Weight of the mean standard deviation in the loss, in units of the scene's extent."""
+
+
+@dataclass(frozen=True)
 class DensifyConfig:
     """When and where Gaussians are added and removed (Kerbl et al. 2023, section 5)."""
 
+    strategy: Literal["gradient", "mcmc"] = "gradient"
+    """gradient: clone and split where the gradient of the centre is large, remove what is of no
+    use. mcmc: move what is of no use onto opaque Gaussians, and let the centres wander."""
     start: int = 300
     """First step with densification."""
     every: int = 100
@@ -68,8 +103,16 @@ class DensifyConfig:
     larger ones are split in two."""
     prune_opacity: float = 0.005
     """Gaussians below this opacity are removed."""
+    prune_scale: float = 0.0
+    """Gaussians with a largest standard deviation beyond this share of the extent are removed;
+    0: none for this reason."""
+    prune_radius: float = 0.0
+    """Gaussians drawn with a mean radius beyond this share of the image's longer side are removed;
+    0: none for this reason."""
     max_gaussians: int = 300_000
-    """No densification beyond this number."""
+    """No densification beyond this number (with mcmc, no more than this number)."""
+    mcmc: McmcConfig = field(default_factory=McmcConfig)
+    """Of the strategy mcmc."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +142,8 @@ class SplatConfig:
     """First Gaussians."""
     rates: RateConfig = field(default_factory=RateConfig)
     """Learning rates."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimizer."""
     densify: DensifyConfig = field(default_factory=DensifyConfig)
     """Adding and removing Gaussians."""
 
@@ -107,6 +152,8 @@ class SplatConfig:
         _require(self, "iterations densify.start densify.max_gaussians", 0)
         _require(self, "init.max_reprojection_error densify.gradient densify.clone_below", 0)
         _require(self, " ".join(f"rates.{each.name}" for each in fields(self.rates)), 0)
+        _require(self, "densify.prune_scale densify.prune_radius", 0)
+        _require(self, " ".join(f"densify.mcmc.{each.name}" for each in fields(McmcConfig)), 0)
         _require(self, "sh_every init.max_features init.neighbours init.min_points", 1)
         _require(self, "densify.every", 1)
         _require(self, "sh_degree", 0, 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int32
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -15,14 +15,15 @@ from sparse3d.errors import ConfigError
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.views import Views
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
-from sparse3d.ops.adam import Adam
+from sparse3d.ops.adam import Adam, reset_rows
 from sparse3d.ops.rasterize import Render, rasterize
 from sparse3d.ops.ssim import photometric_loss
 from sparse3d.scene import Camera, Gaussians, Scene
 from sparse3d.scene.images import check_whole
 from sparse3d.splat.config import SplatConfig
-from sparse3d.splat.densify import GradientStatistics, grow_and_prune
+from sparse3d.splat.densify import GradientStatistics, Regrowth, grow_and_prune, prunable
 from sparse3d.splat.initialise import gaussians_from_points, scene_extent
+from sparse3d.splat.mcmc import position_noise, relocate_and_grow
 from sparse3d.splat.metrics import ImageMetrics, ViewMetrics, compare_images
 from sparse3d.splat.parameters import SplatParameters
 from sparse3d.splat.photos import BACKGROUNDS, Photo, load_photo, parse_size
@@ -38,7 +39,7 @@ class _Seen:
     """What a forward pass left for the densification statistics."""
 
     mean_gradients: Float[Tensor, "1 n 2"]
-    visible: Bool[Tensor, " n"]
+    radii: Int32[Tensor, " n"]
     size: tuple[int, int]
 
 
@@ -143,9 +144,29 @@ class SplatTask:
         schedules: dict[str, Callable[[int], float]] = {"means": self._means_rate}
         schedules |= {name: partial(_constant_rate, rate) for name, rate in constant.items()}
         return [
-            ParameterGroup(name, (self.parameters[name],), schedules[name], _adam)
+            ParameterGroup(name, (self.parameters[name],), schedules[name], self._adam)
             for name in SplatParameters.names
         ]
+
+    def _adam(self, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
+        optimizer = Adam(parameters, lr=rate, eps=1e-15)
+        if self.config.optim.visible_only:
+            optimizer.register_step_pre_hook(self._only_visible)
+        return optimizer
+
+    def _only_visible(
+        self, optimizer: Optimizer, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What to call the optimizer's step with instead, in torch's form of such hooks."""
+        del optimizer  # the same rows for all
+        return args, {**options, "visible": self._visible()}
+
+    def _visible(self) -> Bool[Tensor, " n"] | None:
+        """Which Gaussians the last pass has drawn, in any process; None before the first."""
+        if self._seen is None:
+            return None
+        seen = self._seen.count if isinstance(self._seen, GradientStatistics) else self._seen.radii
+        return seen > 0
 
     def batch(self, step: int, rank: int = 0, world_size: int = 1) -> Photo:
         """One training photo; every photo comes once before any comes again."""
@@ -156,7 +177,7 @@ class SplatTask:
         return self.train_photos[int(order[index])]
 
     def losses(self, batch: Photo, step: int) -> list[LossTerm]:
-        """L1 and SSIM against the photo (Kerbl et al. 2023, equation 7)."""
+        """L1 and SSIM against the photo (Kerbl et al. 2023, equation 7), penalties of mcmc."""
         gaussians = self.parameters.gaussians()
         mean_gradients = torch.zeros(1, len(gaussians), 2, requires_grad=True)
         render = rasterize(
@@ -167,27 +188,40 @@ class SplatTask:
             mean_gradients=mean_gradients,
         )
         size = (batch.intrinsics.width, batch.intrinsics.height)
-        self._seen = _Seen(mean_gradients, render.radii[0] > 0, size)
+        self._seen = _Seen(mean_gradients, render.radii[0], size)
         loss = photometric_loss(
             render.colors[0], batch.image, mask=batch.mask, ssim_weight=self.config.ssim_weight
         )
-        return [LossTerm("photometric", loss)]
+        return [LossTerm("photometric", loss), *self._penalties(gaussians)]
+
+    def _penalties(self, gaussians: Gaussians) -> list[LossTerm]:
+        """Opacity and scale in the loss (Kheradmand et al. 2024)."""
+        densify = self.config.densify
+        if densify.strategy != "mcmc":
+            return []
+        opacity = torch.sigmoid(gaussians.logit_opacities).mean()
+        scale = gaussians.log_scales.exp().mean() / self.extent
+        return [
+            LossTerm("opacity", densify.mcmc.opacity_penalty * opacity),
+            LossTerm("scale", densify.mcmc.scale_penalty * scale),
+        ]
 
     def pool(self, total: Callable[[Tensor], Tensor]) -> None:
         """Sum what was seen in this step over several processes, so that all densify alike."""
         seen = self._take_seen()
-        self._seen = GradientStatistics(total(seen.gradient), total(seen.count))
+        self._seen = GradientStatistics(total(seen.gradient), total(seen.count), total(seen.radius))
 
     def after_step(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
-        """Opacity decay (Han et al. 2024, section 3.3), densification and pruning."""
+        """Opacity decay (Han et al. 2024, section 3.3), densification, pruning and noise."""
         densify = self.config.densify
         self._statistics = self._statistics.plus(self._take_seen())
-        if step < densify.start:
-            return
-        self.parameters.multiply_opacities(self.config.opacity_decay)
-        last = densify.stop_fraction * self.config.iterations
-        if (step + 1) % densify.every == 0 and step + 1 < last:
-            self._densify(step, optimizers)
+        if step >= densify.start:
+            self.parameters.multiply_opacities(self.config.opacity_decay)
+            last = densify.stop_fraction * self.config.iterations
+            if (step + 1) % densify.every == 0 and step + 1 < last:
+                self._densify(step, optimizers)
+        if densify.strategy == "mcmc":
+            self._wander(step)
 
     def _take_seen(self) -> GradientStatistics:
         """What the last step has seen, once; nothing if there was no backward pass."""
@@ -197,18 +231,31 @@ class SplatTask:
         nothing = GradientStatistics.zeros(len(self.parameters["means"]))
         if seen is None or seen.mean_gradients.grad is None:
             return nothing
-        return nothing.added(seen.mean_gradients.grad[0], seen.visible, seen.size)
+        return nothing.added(seen.mean_gradients.grad[0], seen.radii, seen.size)
 
     def _densify(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
-        grown = grow_and_prune(
-            self.gaussians(),
-            self._statistics.mean(),
-            self.extent,
-            self.config.densify,
-            step_generator(self._seed, step, stream=2),
-        )
+        grown = self._regrown(step_generator(self._seed, step, stream=2))
         self.parameters.regrow(grown.gaussians, grown.kept, grown.added, optimizers)
+        for name, optimizer in optimizers.items():
+            reset_rows(optimizer, self.parameters[name], grown.restarted)
         self._statistics = GradientStatistics.zeros(len(grown.gaussians))
+
+    def _regrown(self, generator: torch.Generator) -> Regrowth:
+        gaussians, densify = self.gaussians(), self.config.densify
+        radii = self._statistics.mean_radius()
+        doomed = prunable(gaussians, self.extent, densify, radii=radii)
+        if densify.strategy == "mcmc":
+            return relocate_and_grow(gaussians, doomed, densify, generator)
+        gradient = self._statistics.mean()
+        return grow_and_prune(gaussians, gradient, self.extent, densify, generator, doomed=doomed)
+
+    def _wander(self, step: int) -> None:
+        """Noise on the centres, all lengths in units of the extent."""
+        rate = self._means_rate(step) / self.extent
+        strength = self.config.densify.mcmc.noise * rate / self.extent
+        generator = step_generator(self._seed, step, stream=3)
+        means = self.parameters["means"]
+        means.data = means.data + position_noise(self.gaussians(), strength, generator)
 
     def evaluate(self, on_progress: Callable[[int, int], None] | None = None) -> ImageMetrics:
         """PSNR, SSIM and LPIPS (where possible) on the test views."""
@@ -242,6 +289,7 @@ class SplatTask:
             "method": self.method,
             "gradient": self._statistics.gradient,
             "count": self._statistics.count,
+            "radius": self._statistics.radius,
             **tensors,
         }
 
@@ -268,7 +316,12 @@ class SplatTask:
                 sh,
             )
         )
-        self._statistics = GradientStatistics(state["gradient"].clone(), state["count"].clone())
+        self._statistics = GradientStatistics(
+            state["gradient"].clone(),
+            state["count"].clone(),
+            # Runs of earlier versions did not look at radii.
+            state.get("radius", torch.zeros_like(state["count"])).clone(),
+        )
 
     def _background(self) -> tuple[float, float, float]:
         return BACKGROUNDS[self.split.background]
@@ -290,7 +343,3 @@ def _check_held_out(cameras: Iterable[Camera]) -> None:
 def _constant_rate(rate: float, step: int) -> float:
     del step  # the same at every step
     return rate
-
-
-def _adam(parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
-    return Adam(parameters, lr=rate, eps=1e-15)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sparse3d.ops.adam import Adam, resize_rows
+from sparse3d.ops.adam import Adam, reset_rows, resize_rows
 from sparse3d.ops.backend import Backend, has_native, native_module
 
 needs_native = pytest.mark.skipif(not has_native(), reason="the C++ kernels were not built")
@@ -307,6 +307,25 @@ def test_rows_of_a_parameter_without_state_need_nothing() -> None:
     value.data = torch.ones(1, 2)
     resize_rows(optimizer, value, torch.tensor([0]))
     assert value not in optimizer.state
+
+
+@pytest.mark.parametrize("make", [Adam, torch.optim.Adam])
+@pytest.mark.parametrize("as_mask", [False, True])
+def test_moments_of_replaced_rows_are_forgotten(make: Make, as_mask: bool) -> None:
+    value = nn.Parameter(torch.randn(4, 2, generator=torch.Generator().manual_seed(8)))
+    optimizer = make([value])
+    rows = torch.tensor([True, False, True, False]) if as_mask else torch.tensor([2, 0])
+    reset_rows(optimizer, value, rows)
+    assert value not in optimizer.state
+    value.grad = torch.arange(8.0).view(4, 2) + 1
+    optimizer.step()
+    before = copy.deepcopy(optimizer.state[value])
+    reset_rows(optimizer, value, rows)
+    for name in ("exp_avg", "exp_avg_sq"):
+        after = optimizer.state[value][name]
+        assert torch.equal(after[[0, 2]], torch.zeros(2, 2))
+        assert torch.equal(after[[1, 3]], before[name][[1, 3]])
+    assert optimizer.state[value]["step"] == before["step"]
 
 
 def test_rows_that_do_not_add_up_are_named() -> None:

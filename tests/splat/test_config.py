@@ -24,6 +24,8 @@ from sparse3d.train.config import load_config
         ("rates: {means: .inf}", "rates.means must be at least 0, got inf"),
         ("rates: {quaternions: -1e-3}", "rates.quaternions must be at least 0, got -0.001"),
         ("densify: {every: 0}", "densify.every must be at least 1, got 0"),
+        ("densify: {prune_scale: -1}", "densify.prune_scale must be at least 0, got -1.0"),
+        ("densify: {mcmc: {noise: -1}}", "densify.mcmc.noise must be at least 0, got -1.0"),
         ("densify: {stop_fraction: 2}", "densify.stop_fraction must be from 0 to 1, got 2.0"),
     ],
 )

@@ -1,10 +1,12 @@
 """Growth and pruning, row by row."""
 
+from dataclasses import replace
+
 import torch
 
 from sparse3d.scene import Gaussians
 from sparse3d.splat.config import DensifyConfig
-from sparse3d.splat.densify import GradientStatistics, Regrowth, grow_and_prune
+from sparse3d.splat.densify import GradientStatistics, Regrowth, grow_and_prune, prunable
 
 CONFIG = DensifyConfig(gradient=1.0, clone_below=0.1, prune_opacity=0.05, max_gaussians=100)
 
@@ -72,6 +74,67 @@ def test_same_seed_same_result() -> None:
 def test_statistics_average_over_the_steps_in_which_a_gaussian_was_seen() -> None:
     statistics = GradientStatistics.zeros(2)
     gradient = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
-    statistics = statistics.added(gradient, torch.tensor([True, False]), (2, 2))
-    statistics = statistics.added(3 * gradient, torch.tensor([True, False]), (2, 2))
+    statistics = statistics.added(gradient, torch.tensor([1, 0], dtype=torch.int32), (2, 2))
+    statistics = statistics.added(3 * gradient, torch.tensor([1, 0], dtype=torch.int32), (2, 2))
     assert statistics.mean().tolist() == [10.0, 0.0]
+
+
+def test_mean_radius_is_that_of_the_steps_in_which_a_gaussian_was_drawn() -> None:
+    statistics = GradientStatistics.zeros(3)
+    for radii in ([4, 0, 0], [8, 2, 0]):
+        drawn = torch.tensor(radii, dtype=torch.int32)
+        statistics = statistics.added(torch.zeros(3, 2), drawn, (20, 40))
+    torch.testing.assert_close(statistics.mean_radius(), torch.tensor([0.15, 0.05, 0.0]))
+
+
+def test_sums_of_statistics_are_those_of_all_steps() -> None:
+    rng = torch.Generator().manual_seed(3)
+    parts = [
+        GradientStatistics.zeros(4).added(
+            torch.randn(4, 2, generator=rng),
+            torch.randint(0, 9, (4,), generator=rng, dtype=torch.int32),
+            (30, 20),
+        )
+        for _ in range(2)
+    ]
+    both = parts[0].plus(parts[1])
+    for name in ("gradient", "count", "radius"):
+        assert torch.equal(getattr(both, name), getattr(parts[0], name) + getattr(parts[1], name))
+
+
+def test_only_faint_ones_are_pruned_unless_asked_for_more() -> None:
+    radii, faint = torch.full((5,), 0.9), [False, False, False, True, True]
+    assert prunable(five(), 1.0, CONFIG, radii=radii).tolist() == faint
+
+
+def test_large_ones_are_pruned_in_units_of_the_extent() -> None:
+    config = replace(CONFIG, prune_scale=0.1)
+    assert prunable(five(), 4.0, config).tolist() == [False, False, True, True, True]
+    assert prunable(five(), 6.0, config).tolist() == [False, False, False, True, True]
+
+
+def test_those_drawn_large_are_pruned() -> None:
+    config, radii = replace(CONFIG, prune_radius=0.3), torch.tensor([0.2, 0.4, 0.3, 0.0, 0.0])
+    assert prunable(five(), 1.0, config, radii=radii).tolist() == [False, True, False, True, True]
+    assert not prunable(five(), 1.0, config)[1], "nothing is known of radii"
+
+
+def test_those_without_any_weight_are_pruned() -> None:
+    weights = torch.tensor([1.0, 0.0, torch.nan, 1.0, 1.0])
+    assert prunable(five(), 1.0, CONFIG, weights=weights).tolist() == [
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
+
+
+def test_doomed_ones_go_instead_of_being_multiplied() -> None:
+    doomed = torch.tensor([False, True, True, False, False])
+    result = grow_and_prune(
+        five(), torch.full((5,), 9.0), 1.0, CONFIG, torch.Generator(), doomed=doomed
+    )
+    assert result.kept.tolist() == [0, 3, 4]
+    assert result.added == 3
+    assert result.restarted.tolist() == []

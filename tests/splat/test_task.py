@@ -13,7 +13,7 @@ from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.training import ParameterGroup
 from sparse3d.scene import Scene
 from sparse3d.scene.images import write_rgb
-from sparse3d.splat.config import DensifyConfig, InitConfig, SplatConfig
+from sparse3d.splat.config import DensifyConfig, InitConfig, OptimConfig, SplatConfig
 from sparse3d.splat.results import picture_name
 from sparse3d.splat.task import SplatTask
 
@@ -25,6 +25,7 @@ CONFIG = SplatConfig(
     init=InitConfig(min_points=150),
     densify=DensifyConfig(start=50, every=40, gradient=2e-4, max_gaussians=400),
 )
+MCMC = replace(CONFIG, densify=replace(CONFIG.densify, strategy="mcmc", prune_opacity=0.1))
 
 
 def optimizers_of(groups: list[ParameterGroup]) -> Mapping[str, Optimizer]:
@@ -36,8 +37,8 @@ def train(
 ) -> list[float]:
     losses = []
     for step in range(first, last):
-        (term,) = task.losses(task.batch(step), step)
-        term.value.backward()
+        term, *penalties = task.losses(task.batch(step), step)
+        sum((penalty.value for penalty in penalties), term.value).backward()
         for group in task.parameter_groups():
             optimizers[group.name].param_groups[0]["lr"] = group.learning_rate(step)
             optimizers[group.name].step()
@@ -47,8 +48,9 @@ def train(
     return losses
 
 
-def test_training_explains_held_out_views(tiny_scene: Scene) -> None:
-    task = SplatTask.from_scene(tiny_scene, CONFIG)
+@pytest.mark.parametrize("config", [CONFIG, MCMC], ids=["gradient", "mcmc"])
+def test_training_explains_held_out_views(tiny_scene: Scene, config: SplatConfig) -> None:
+    task = SplatTask.from_scene(tiny_scene, config)
     before = task.evaluate().mean("psnr")
     count = len(task.gaussians())
     losses = train(task, 0, 200, optimizers_of(task.parameter_groups()))
@@ -60,25 +62,96 @@ def test_training_explains_held_out_views(tiny_scene: Scene) -> None:
     assert len(task.gaussians()) != count, "densification changed nothing"
 
 
-def test_same_seed_same_losses_another_seed_others(tiny_scene: Scene) -> None:
+@pytest.mark.parametrize("config", [CONFIG, MCMC], ids=["gradient", "mcmc"])
+def test_same_seed_same_losses_another_seed_others(tiny_scene: Scene, config: SplatConfig) -> None:
     def losses(seed: int) -> list[float]:
-        task = SplatTask.from_scene(tiny_scene, CONFIG, seed)
-        return train(task, 0, 60, optimizers_of(task.parameter_groups()))
+        task = SplatTask.from_scene(tiny_scene, config, seed)
+        return train(task, 0, 100, optimizers_of(task.parameter_groups()))
 
     assert losses(1) == losses(1)
     assert losses(1) != losses(2)
 
 
-def test_a_state_taken_over_continues_as_if_nothing_had_happened(tiny_scene: Scene) -> None:
-    task = SplatTask.from_scene(tiny_scene, CONFIG)
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, MCMC, replace(CONFIG, optim=OptimConfig(visible_only=True))],
+    ids=["gradient", "mcmc", "visible"],
+)
+def test_a_state_taken_over_continues_as_if_nothing_had_happened(
+    tiny_scene: Scene, config: SplatConfig
+) -> None:
+    task = SplatTask.from_scene(tiny_scene, config)
     optimizers = optimizers_of(task.parameter_groups())
     train(task, 0, 100, optimizers)
-    other = SplatTask.from_scene(tiny_scene, CONFIG)
+    other = SplatTask.from_scene(tiny_scene, config)
     other.load_state_dict(deepcopy(task.state_dict()))
     others = optimizers_of(other.parameter_groups())
     for name, optimizer in optimizers.items():
         others[name].load_state_dict(deepcopy(optimizer.state_dict()))
     assert train(task, 100, 140, optimizers) == train(other, 100, 140, others)
+    assert torch.equal(task.gaussians().means, other.gaussians().means)
+
+
+def test_states_of_versions_that_knew_no_radii_are_taken_over(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    state = task.state_dict()
+    del state["radius"]
+    task.load_state_dict(state)
+    assert torch.equal(task.state_dict()["radius"], torch.zeros(len(task.gaussians())))
+
+
+def test_mcmc_moves_and_adds_up_to_the_cap_and_removes_none(tiny_scene: Scene) -> None:
+    densify = replace(MCMC.densify, start=0, every=2, max_gaussians=170)
+    task = SplatTask.from_scene(tiny_scene, replace(MCMC, densify=densify))
+    optimizers = optimizers_of(task.parameter_groups())
+    counts = [len(task.gaussians())]
+    for step in range(8):
+        train(task, step, step + 1, optimizers)
+        counts.append(len(task.gaussians()))
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2] <= counts[-1] == 170
+    for name, optimizer in optimizers.items():
+        moments = optimizer.state[task.parameters[name]]["exp_avg"]
+        assert moments.shape == task.parameters[name].shape
+
+
+def test_mcmc_penalises_opacity_and_scale(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, MCMC)
+    terms = {term.name: term.value for term in task.losses(task.batch(0), 0)}
+    assert terms["opacity"].item() == pytest.approx(0.01 * 0.1)
+    scales = task.gaussians().log_scales.exp().mean() / task.extent
+    assert terms["scale"].item() == pytest.approx(0.01 * float(scales))
+
+
+@pytest.mark.parametrize("visible_only", [False, True])
+def test_hidden_gaussians_are_stepped_unless_only_visible_ones_are(
+    tiny_scene: Scene, visible_only: bool
+) -> None:
+    config = replace(CONFIG, optim=OptimConfig(visible_only=visible_only))
+    task = SplatTask.from_scene(tiny_scene, config)
+    optimizers = optimizers_of(task.parameter_groups())
+    train(task, 0, 10, optimizers)
+    behind = task.gaussians().means
+    behind[3] = torch.tensor([-99.0, 0.0, 0.0])  # no camera looks there
+    before = {name: task.parameters[name].detach().clone() for name in optimizers}
+    train(task, 10, 11, optimizers)
+    stayed = {name: torch.equal(task.parameters[name][3], old[3]) for name, old in before.items()}
+    moved = any(not torch.equal(task.parameters[name], old) for name, old in before.items())
+    assert moved
+    assert all(stayed.values()) == visible_only, stayed
+
+
+def test_processes_step_what_any_of_them_has_drawn(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, replace(CONFIG, optim=OptimConfig(visible_only=True)))
+    optimizers = optimizers_of(task.parameter_groups())
+    before = task.gaussians().logit_opacities.clone()
+    (term,) = task.losses(task.batch(0), 0)
+    term.value.backward()
+    task.pool(lambda value: torch.arange(len(value)).float() % 2)  # every other one, in all
+    task.parameters["logit_opacities"].grad = torch.ones(len(before))
+    optimizers["logit_opacities"].step()
+    changed = task.gaussians().logit_opacities != before
+    assert changed.tolist() == [i % 2 == 1 for i in range(len(before))]
 
 
 def test_every_photo_comes_once_an_epoch(tiny_scene: Scene) -> None:

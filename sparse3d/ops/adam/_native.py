@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sparse3d.ops.adam.settings import AdamStep
@@ -18,6 +18,7 @@ def adam_step(
     exp_avg: Float[Tensor, "*shape"],
     exp_avg_sq: Float[Tensor, "*shape"],
     settings: AdamStep,
+    visible: Bool[Tensor, " n"] | None,
 ) -> None:
     """Update a float32 parameter and its moments in place; all contiguous."""
     if not parameter.dtype == gradient.dtype == torch.float32:
@@ -26,4 +27,7 @@ def adam_step(
     root_scale = 1 / math.sqrt(settings.second_correction)
     tensors = (x.view(-1) for x in (parameter, gradient, exp_avg, exp_avg_sq))
     betas = settings.beta1, settings.beta2
-    native_module().adam_step(*tensors, *betas, settings.eps, step_size, root_scale, settings.step)
+    mask = None if visible is None else visible.contiguous().view(torch.uint8)
+    native_module().adam_step(
+        *tensors, *betas, settings.eps, step_size, root_scale, settings.step, mask
+    )

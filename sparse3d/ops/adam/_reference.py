@@ -4,7 +4,7 @@ import math
 import struct
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 __all__ = ["adam_step"]
@@ -16,10 +16,13 @@ def adam_step(
     exp_avg: Float[Tensor, "*shape"],
     exp_avg_sq: Float[Tensor, "*shape"],
     settings: tuple[float, float, float, float, int],
+    visible: Bool[Tensor, " n"] | None,
 ) -> None:
     """Update a parameter and its moments in place."""
     lr, beta1, beta2, eps, step = settings
     for i in range(parameter.numel()):
+        if visible is not None and not visible[i * len(visible) // parameter.numel()]:
+            continue
         p, g, m, v = (x.view(-1)[i].item() for x in (parameter, gradient, exp_avg, exp_avg_sq))
         first = beta1 * m + (1 - beta1) * g
         second = beta2 * v + (1 - beta2) * g * g

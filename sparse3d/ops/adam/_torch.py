@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sparse3d.ops.adam.settings import AdamStep
@@ -17,19 +17,22 @@ def adam_step(
     exp_avg: Float[Tensor, "*shape"],
     exp_avg_sq: Float[Tensor, "*shape"],
     settings: AdamStep,
+    visible: Bool[Tensor, " n"] | None,
 ) -> None:
     """Update a parameter and its moments in place, in float32 or the parameter's wider dtype."""
+    rows = ... if visible is None else visible.nonzero()[:, 0]
     working = torch.promote_types(parameter.dtype, torch.float32)
-    gradient = gradient.to(working)
-    first = torch.lerp(exp_avg.to(working), gradient, 1 - settings.beta1)
-    second = exp_avg_sq.to(working) * settings.beta2 + gradient**2 * (1 - settings.beta2)
+    gradient = gradient[rows].to(working)
+    first = torch.lerp(exp_avg[rows].to(working), gradient, 1 - settings.beta1)
+    second = exp_avg_sq[rows].to(working) * settings.beta2 + gradient**2 * (1 - settings.beta2)
     root = second.sqrt() / math.sqrt(settings.second_correction) + settings.eps
-    parameter.copy_(parameter - first / root * (settings.lr / settings.first_correction))
+    step = first / root * (settings.lr / settings.first_correction)
+    parameter[rows] = (parameter[rows] - step).to(parameter.dtype)
     if exp_avg.dtype == torch.bfloat16:
-        noise = _noise(parameter, settings.step)
+        noise = _noise(parameter, settings.step)[rows]
         first, second = _dithered(first, noise & 0xFFFF), _dithered(second, noise >> 16)
-    exp_avg.copy_(first)
-    exp_avg_sq.copy_(second)
+    exp_avg[rows] = first.to(exp_avg.dtype)
+    exp_avg_sq[rows] = second.to(exp_avg_sq.dtype)
 
 
 def _dithered(values: Float[Tensor, "*shape"], noise: Int[Tensor, "*shape"]) -> Tensor:

@@ -1,10 +1,11 @@
 """``Adam`` as a ``torch.optim.Optimizer`` over interchangeable step kernels."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, overload
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
@@ -76,20 +77,29 @@ class Adam(torch.optim.Optimizer):
                 _restore(self.state.get(parameter, {}), group["moments"])
 
     @overload
-    def step(self, closure: None = None) -> None: ...
+    def step(self, closure: None = None, *, visible: Tensor | None = None) -> None: ...
 
     @overload
-    def step(self, closure: Callable[[], Any]) -> Any: ...
+    def step(self, closure: Callable[[], Any], *, visible: Tensor | None = None) -> Any: ...
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(
+        self,
+        closure: Callable[[], Any] | None = None,
+        *,
+        visible: Bool[Tensor, " n"] | None = None,
+    ) -> Any:
         """Take one step with the gradients that are there.
 
         Args:
             closure: Recomputes the loss and its gradients first, if given.
+            visible: Which rows (along the first axis, alike in all parameters with a gradient) to
+                update; the others keep values and moments, and nothing of them is read. The step
+                counter is shared by all rows, as in gsplat's ``SelectiveAdam``.
 
         Raises:
-            ValueError: If a gradient is sparse or not of its parameter's shape.
+            ValueError: If a gradient is sparse or not of its parameter's shape, or ``visible`` is
+                no mask of the rows of each parameter.
         """
         loss = None
         if closure is not None:
@@ -97,11 +107,12 @@ class Adam(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             for parameter in _with_gradient(group["params"]):
-                self._step(parameter, group)
+                self._step(parameter, group, visible)
         return loss
 
-    def _step(self, parameter: Tensor, group: dict[str, Any]) -> None:
+    def _step(self, parameter: Tensor, group: dict[str, Any], visible: Tensor | None) -> None:
         gradient = _checked_gradient(parameter)
+        _check_visible(visible, parameter)
         state = self.state[parameter]
         if not state:
             state["step"] = 0
@@ -114,7 +125,8 @@ class Adam(torch.optim.Optimizer):
         settings = AdamStep(float(group["lr"]), beta1, beta2, group["eps"], state["step"])
         kernel = _BACKENDS[_choose(self._backend, parameter)]
         moments = state["exp_avg"], state["exp_avg_sq"]
-        _update(kernel.adam_step, parameter, gradient, moments, settings)
+        step = partial(kernel.adam_step, settings=settings, visible=visible)
+        _update(step, parameter, gradient, moments)
 
 
 def _update(
@@ -122,12 +134,11 @@ def _update(
     parameter: Float[Tensor, "*shape"],
     gradient: Float[Tensor, "*shape"],
     moments: tuple[Tensor, Tensor],
-    settings: AdamStep,
 ) -> None:
     """Run a kernel on contiguous data and let autograd know that the parameter has changed."""
     values = parameter.detach()
     dense = values.contiguous()  # the same memory, unless the parameter is transposed or strided
-    kernel(dense, gradient.detach().contiguous(), *moments, settings)
+    kernel(dense, gradient.detach().contiguous(), *moments)
     if not values.is_contiguous():
         values.copy_(dense)
     increment_version(parameter)
@@ -143,6 +154,16 @@ def _checked_gradient(parameter: Tensor) -> Tensor:
         found = "none" if gradient is None else f"{gradient.layout} {tuple(gradient.shape)}"
         raise ValueError(f"dense gradient of shape {tuple(parameter.shape)} expected, got {found}")
     return gradient
+
+
+def _check_visible(visible: Tensor | None, parameter: Tensor) -> None:
+    if visible is None:
+        return
+    if visible.dtype != torch.bool or visible.shape != parameter.shape[:1] or not parameter.ndim:
+        raise ValueError(
+            f"visible must be a mask of the rows of a parameter of shape {tuple(parameter.shape)},"
+            f" got {visible.dtype} {tuple(visible.shape)}"
+        )
 
 
 def _choose(backend: Backend, parameter: Tensor) -> Backend:

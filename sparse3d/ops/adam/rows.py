@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-__all__ = ["resize_rows"]
+__all__ = ["reset_rows", "resize_rows"]
 
 
 def resize_rows(
@@ -49,3 +49,28 @@ def resize_rows(
                 f" make a parameter of shape {tuple(parameter.shape)}"
             )
         state[name] = new
+
+
+def reset_rows(
+    optimizer: torch.optim.Optimizer,
+    parameter: Tensor,
+    rows: Int[Tensor, " k"] | Bool[Tensor, " n"],
+) -> None:
+    """Forget the moments of rows whose values were replaced; the step counter stays.
+
+    Args:
+        optimizer: The optimizer that holds the parameter; one of Adam's family.
+        parameter: The parameter. Without state (no step yet) it is left alone.
+        rows: Row numbers, or a mask of them.
+
+    Example:
+        >>> points = torch.nn.Parameter(torch.ones(3, 2))
+        >>> optimizer = torch.optim.Adam([points])
+        >>> points.sum().backward(); optimizer.step(); optimizer.zero_grad()
+        >>> reset_rows(optimizer, points, torch.tensor([1]))
+        >>> [round(value, 3) for value in optimizer.state[points]["exp_avg"][:, 0].tolist()]
+        [0.1, 0.0, 0.1]
+    """
+    for name, value in optimizer.state.get(parameter, {}).items():
+        if name != "step" and isinstance(value, Tensor):
+            value[rows.to(value.device)] = 0
