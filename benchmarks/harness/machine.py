@@ -1,0 +1,103 @@
+"""Facts of the machine and the versions that a number depends on, and whether it is quiet."""
+
+import os
+import platform
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import sparse3d
+from sparse3d.ops.backend import has_native, native_module
+
+__all__ = ["Machine", "Quietness"]
+
+BUSY = 0.1
+"""Cores that other work may use before the machine counts as busy."""
+LOOK = 0.5
+"""Seconds of looking at what others do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What stays the same between two runs on the same machine."""
+
+    processor: str
+    cores: int
+    """Cores this process may use."""
+    isa: str
+    """Instruction set that the C++ kernels take; ``none`` where they were not built."""
+    threads: int
+    """Threads of torch at the start; a benchmark may set others."""
+    system: str
+    python: str
+    torch: str
+    numpy: str
+    sparse3d: str
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """This machine, this process."""
+        return cls(
+            processor=_processor(),
+            cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
+            isa=native_module().isa() if has_native() else "none",
+            threads=torch.get_num_threads(),
+            system=platform.platform(),
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            numpy=np.__version__,
+            sparse3d=sparse3d.__version__,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.processor}, {self.cores} cores, {self.isa}, torch {self.torch},"
+            f" sparse3d {self.sparse3d}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quietness:
+    """What else the machine does."""
+
+    load: float
+    """Load average of the last minute, benchmarks that ended just now included."""
+    busy: float
+    """Cores that other work uses right now."""
+
+    @classmethod
+    def now(cls) -> "Quietness":
+        """Look for half a second, doing nothing."""
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        before = _busy_seconds()
+        time.sleep(LOOK)
+        after = _busy_seconds()
+        if before is None or after is None:
+            return cls(load, load)
+        return cls(load, (after - before) / LOOK)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether numbers measured now can be trusted."""
+        return self.busy <= BUSY
+
+
+def _busy_seconds() -> float | None:
+    """Seconds that all cores were busy or taken by other guests since the start; Linux only."""
+    table = Path("/proc/stat")
+    if not table.is_file():
+        return None
+    user, nice, kernel, _, _, irq, soft, steal = map(int, table.read_text().split()[1:9])
+    return (user + nice + kernel + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _processor() -> str:
+    table = Path("/proc/cpuinfo")
+    if table.is_file() and (match := re.search(r"model name\s*:\s*(.+)", table.read_text())):
+        return match[1]
+    return platform.processor() or platform.machine()
