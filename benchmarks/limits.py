@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+
 from harness import Clock, Row, run
 from harness.limits import bandwidth, fma_peak
 
@@ -22,7 +23,9 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     for what, unit, limit in kinds:
         single, many = limit(1) / 1e9, limit(settings.threads) / 1e9
         yield Row(f"{what}, 1 thread", single, unit, better="higher")
-        yield Row(f"{what}, {settings.threads} threads", many, unit, "1 thread", single, better="higher")
+        yield Row(
+            f"{what}, {settings.threads} threads", many, unit, "1 thread", single, better="higher"
+        )
 
 
 if __name__ == "__main__":

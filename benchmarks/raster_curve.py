@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from harness import Clock, Row, run
+from harness.machine import use_threads
 from raster.scenes import SceneSettings, make_scene
 from raster.training import time_training
 
@@ -21,16 +21,14 @@ class Settings:
 
 def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     """Iterations beside the one with the fewest Gaussians."""
-    torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     first: float | None = None
     for count in settings.counts:
         scene = SceneSettings(count, settings.width, settings.height)
         whole = time_training(make_scene(scene), clock).whole
         milliseconds = 1e3 * whole.seconds
         peer = "" if first is None else f"{settings.counts[0]:,} Gaussians"
-        yield Row(
-            f"iteration, {scene}", milliseconds, "ms", peer, first, spread=whole.spread
-        )
+        yield Row(f"iteration, {scene}", milliseconds, "ms", peer, first, spread=whole.spread)
         first = first or milliseconds
 
 

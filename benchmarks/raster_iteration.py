@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from harness import Clock, Row, Timing, run
+from harness.machine import use_threads
 from raster.scenes import SceneSettings, behind_curtain, make_scene, out_of_sight
 from raster.training import time_forward, time_training
 
@@ -31,7 +31,7 @@ class Settings:
 
 def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     """Iterations and their parts, for every scene."""
-    torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     for case in settings.cases:
         yield from _measure(case, clock)
 

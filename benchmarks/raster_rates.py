@@ -4,17 +4,19 @@ The time of blending is that of a scene less that of the same scene behind a cur
 projected, listed and summed and nearly nothing blended; the pairs are the difference of the two.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-from harness import Clock, Row, UnavailableError, run
+from harness import Clock, Row, Timing, UnavailableError, run
 from harness.limits import fma_peak
+from harness.machine import use_threads
 from raster.render import Passes, random_cotangent, time_passes
 from raster.scalar import Pairs, count_pairs
 from raster.scenes import SceneSettings, behind_curtain, make_scene
-
 from sparse3d.ops.backend import has_native, native_module
+
+SCENE = SceneSettings(50_000, 504, 378)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Pass:
 class Settings:
     """The scene and the goals."""
 
-    scene: SceneSettings = SceneSettings(50_000, 504, 378)
+    scene: SceneSettings = SCENE
     passes: tuple[Pass, Pass] = (Pass("forward", 27, 1.5), Pass("backward", 60, 0.7))
     goal_of_peak: float = 0.25
 
@@ -41,7 +43,7 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     """Rates of every instruction set of this machine, with one thread."""
     if not has_native():
         raise UnavailableError("the C++ kernels were not built")
-    torch.set_num_threads(1)
+    use_threads(1)
     scene = make_scene(settings.scene)
     hidden = behind_curtain(scene)
     pairs, rest = count_pairs(scene), count_pairs(hidden)
@@ -62,19 +64,20 @@ def _rates(
     settings: Settings, isa: str, pairs: Pairs, whole: Passes, rest: Passes, peak: float
 ) -> Iterator[Row]:
     """Rows of one instruction set; ``peak`` is 0 where the machine could do better than it."""
-    seconds = (
-        whole.forward.seconds - rest.forward.seconds,
-        whole.backward.seconds - rest.backward.seconds,
-    )
     unit = "G pairs/s"
-    for one, took in zip(settings.passes, seconds, strict=True):
-        drawn, evaluated = (1e-9 * n / took for n in (pairs.drawn, pairs.evaluated))
+    blending = (
+        _difference(whole.forward, rest.forward),
+        _difference(whole.backward, rest.backward),
+    )
+    for one, took in zip(settings.passes, blending, strict=True):
+        drawn, evaluated = (1e-9 * n / took.seconds for n in (pairs.drawn, pairs.evaluated))
+        name, spread = f"{one.name}, {isa}", took.spread
         goal = one.goal if isa == "avx512" else None
-        yield Row(f"{one.name}, {isa}, drawn", drawn, unit, goal=goal, better="higher")
-        yield Row(f"{one.name}, {isa}, evaluated", evaluated, unit, better="higher")
+        yield Row(f"{name}, drawn", drawn, unit, goal=goal, better="higher", spread=spread)
+        yield Row(f"{name}, evaluated", evaluated, unit, better="higher", spread=spread)
         if peak:
             yield Row(
-                f"{one.name}, {isa}, drawn, of the peak",
+                f"{name}, drawn, of the peak",
                 drawn,
                 unit,
                 peer=f"FMA peak of {peak / 1e9:.0f} GFLOP/s at {one.flops} flops a pair",
@@ -83,6 +86,15 @@ def _rates(
                 goal_of="ratio",
                 better="higher",
             )
+
+
+def _difference(whole: Timing, part: Timing) -> Timing:
+    """What is left of ``whole``; the spreads of two independent times add up as squares."""
+    seconds = whole.seconds - part.seconds
+    if seconds <= 0:
+        raise UnavailableError("the machine is too busy to tell blending from the rest")
+    spread = math.hypot(whole.seconds * whole.spread, part.seconds * part.spread)
+    return Timing(seconds, spread / seconds)
 
 
 if __name__ == "__main__":

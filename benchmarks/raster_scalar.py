@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
+
 from harness import Clock, Row, run
+from harness.machine import use_threads
 from raster.render import forward_and_backward, random_cotangent
 from raster.scalar import ScalarRasterizer
 from raster.scenes import SceneSettings, make_scene
-from torch import Tensor
 
+SCENE = SceneSettings(50_000, 504, 378)
 NAMES = ("colors", "alphas", "depths", "means", "quaternions", "log scales", "opacities", "sh")
 
 
@@ -17,7 +19,7 @@ NAMES = ("colors", "alphas", "depths", "means", "quaternions", "log scales", "op
 class Settings:
     """The scene and the goals."""
 
-    scene: SceneSettings = SceneSettings(50_000, 504, 378)
+    scene: SceneSettings = SCENE
     goal: float = 40.0
     """How many times faster."""
     difference: float = 1e-4
@@ -28,7 +30,7 @@ class Settings:
 
 def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     """Compare the results first, then the times."""
-    torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     scene = make_scene(settings.scene)
     cotangent, peer = random_cotangent(scene), ScalarRasterizer()
     ours, theirs = forward_and_backward(scene, cotangent), peer.run(scene, cotangent)

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from harness import Clock, Row, UnavailableError, run
-from harness.machine import Machine
+from harness.machine import Machine, use_threads
 from raster.scenes import SceneSettings, make_scene
 from raster.training import time_training
 
@@ -28,9 +27,9 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
         raise UnavailableError("this machine has one core")
     for wanted in settings.scenes:
         scene = make_scene(wanted)
-        torch.set_num_threads(1)
+        use_threads(1)
         one = time_training(scene, clock).whole
-        torch.set_num_threads(2)
+        use_threads(2)
         two = time_training(scene, clock).whole
         yield Row(
             f"iteration with 2 threads, {wanted}",

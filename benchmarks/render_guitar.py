@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+
 from harness import Clock, Row, UnavailableError, run
 from harness.cache import ROOT
+from harness.machine import use_threads
 from raster.render import render
 from raster.scenes import Scene
 from raster.training import time_forward
-
 from sparse3d.geometry.views import Views
 from sparse3d.scene import Gaussians
 from sparse3d.scene.formats.registry import open_scene
@@ -38,7 +39,7 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     gaussians = open_scene(file).read_gaussians()
     if gaussians is None:
         raise UnavailableError(f"{settings.file} holds no Gaussians")
-    torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     scene = _fill(gaussians, settings)
     timing = time_forward(scene, clock)
     shown = f"{len(gaussians):,} Gaussians, SH degree {gaussians.sh_degree}"

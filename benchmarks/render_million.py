@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from harness import Clock, Row, Timing, run
 from harness.child import in_child, peak_memory
+from harness.machine import use_threads
 from raster.scalar import count_pairs
 from raster.scenes import SceneSettings, make_scene
 from raster.training import time_forward
+
+SCENE = SceneSettings(1_000_000, 1920, 1080)
 
 
 @dataclass(frozen=True)
 class Settings:
     """The scene and the goals."""
 
-    scene: SceneSettings = SceneSettings(1_000_000, 1920, 1080)
+    scene: SceneSettings = SCENE
     seconds: float = 0.5
     """With two threads."""
     gibibytes: float = 1.5
@@ -48,7 +50,7 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
 
 
 def _render(settings: Settings, clock: Clock) -> Rendered:
-    torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     scene = make_scene(settings.scene)
     before = peak_memory()
     timing = time_forward(scene, clock)

@@ -10,11 +10,12 @@ from typing import Any
 
 from harness.rows import Row
 
-__all__ = ["ROOT", "Result", "cache_key", "code_state", "commit", "load", "store"]
+__all__ = ["FOLDER", "ROOT", "Result", "cache_key", "code_state", "commit", "load", "store"]
 
 ROOT = Path(__file__).resolve().parents[2]
 """The clone."""
 FOLDER = ROOT / "benchmarks" / ".cache"
+"""Where results and compiled peers are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,20 @@ def code_state(paths: Sequence[str], built: Iterable[Path] = (), root: Path = RO
         paths: Files and folders that git knows or could add, relative to ``root``.
         built: Files that git ignores, such as the compiled kernels.
         root: The clone.
+
+    Raises:
+        ValueError: If there is nothing at one of the paths.
     """
+    for path in paths:
+        if not (root / path).exists():
+            raise ValueError(f"code to be measured expected at {path}, found nothing")
     listed = _git(root, "ls-files", "-co", "--exclude-standard", "--", *paths)
-    files = [root / line for line in sorted(set(listed.splitlines()))]
+    names = sorted(set(listed.splitlines()))
+    files = [(name, root / name) for name in names] + [(file.name, file) for file in built]
     digest = sha256()
-    for file in (*files, *built):
+    for name, file in files:
         if file.is_file():
-            digest.update(file.name.encode() + b"\0" + sha256(file.read_bytes()).digest())
+            digest.update(name.encode() + b"\0" + sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 
@@ -77,7 +85,7 @@ def commit(root: Path = ROOT) -> str:
     return _git(root, "rev-parse", "--short", "HEAD").strip() + ("+" if changed else "")
 
 
-def load(key: str, folder: Path = FOLDER) -> Result | None:
+def load(key: str, folder: Path) -> Result | None:
     """The stored result, if there is one."""
     file = folder / f"{key}.json"
     if not file.is_file():
@@ -85,7 +93,7 @@ def load(key: str, folder: Path = FOLDER) -> Result | None:
     return Result.from_json(json.loads(file.read_text(encoding="utf-8")))
 
 
-def store(key: str, result: Result, folder: Path = FOLDER) -> None:
+def store(key: str, result: Result, folder: Path) -> None:
     """Keep a result; one measured on a busy machine is not worth keeping and is left out."""
     if not result.quiet:
         return

@@ -10,8 +10,8 @@ __all__ = ["bandwidth", "fma_peak"]
 TRIALS = 7
 ROUNDS = 3_000_000
 """Some 20 ms a trial."""
-FLOATS = 1 << 25
-"""Three arrays of 128 MiB, beyond any cache."""
+FLOATS = 1 << 24
+"""Three arrays of 64 MiB, beyond most caches."""
 
 
 def fma_peak(threads: int = 1) -> float:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 import sparse3d
+from harness.unavailable import UnavailableError
 from sparse3d.ops.backend import has_native, native_module
 
-__all__ = ["Machine", "Quietness"]
+__all__ = ["Machine", "Quietness", "use_threads"]
 
 BUSY = 0.1
 """Cores that other work may use before the machine counts as busy."""
@@ -85,6 +86,17 @@ class Quietness:
     def quiet(self) -> bool:
         """Whether numbers measured now can be trusted."""
         return self.busy <= BUSY
+
+
+def use_threads(count: int) -> None:
+    """Let torch and the C++ kernels use this many threads.
+
+    Raises:
+        UnavailableError: If the kernels do not follow torch, having an OpenMP of their own.
+    """
+    torch.set_num_threads(count)
+    if has_native() and native_module().threads() != count:
+        raise UnavailableError("torch and the kernels do not share one OpenMP runtime")
 
 
 def _busy_seconds() -> float | None:

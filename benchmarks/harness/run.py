@@ -1,11 +1,12 @@
 """What happens when the script of a benchmark is run."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import tyro
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.console import Console
 from harness import cache
 from harness.clock import Clock
 from harness.machine import Machine, Quietness
+from harness.rows import Row
 from harness.table import table_of
 from harness.unavailable import UnavailableError
 from sparse3d.ops.backend import has_native, native_module
@@ -20,8 +22,10 @@ from sparse3d.ops.backend import has_native, native_module
 __all__ = ["run"]
 
 QUICK = Clock(repeats=3, warmups=1)
+WIDTH = 160
+"""Columns where the output is no terminal."""
 S = TypeVar("S")
-Measure = Callable[[S, Clock], Iterable[Any]]
+Measure = Callable[[S, Clock], Iterable[Row]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,51 @@ class Arguments:
     """Three repeats only, to try a benchmark out; such results are stored apart."""
 
 
-def run(script: str, measure: Measure[S], settings: S, *, code: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class _Benchmark(Generic[S]):
+    name: str
+    measure: Measure[S]
+    settings: S
+    code: Sequence[str]
+    folder: Path
+
+    def rows(self, given: Arguments, console: Console) -> cache.Result:
+        """Look the result up, or measure it."""
+        machine, clock = Machine.here(), QUICK if given.quick else Clock()
+        key = self._key(machine, clock)
+        stored = None if given.again else cache.load(key, self.folder)
+        if stored is not None:
+            console.print(f"{self.name}: stored result of {stored.measured}", markup=False)
+            return stored
+        quietness = Quietness.now()
+        _tell(self.name, quietness, console)
+        rows = tuple(self.measure(self.settings, clock))
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        result = cache.Result(rows, now, str(machine), cache.commit(), quietness.quiet)
+        cache.store(key, result, self.folder)
+        return result
+
+    def _key(self, machine: Machine, clock: Clock) -> str:
+        own = (f"benchmarks/{self.name}.py", "benchmarks/harness")
+        built = [Path(str(native_module().__file__))] if has_native() else []
+        settings: Any = self.settings
+        parts = {
+            "settings": asdict(settings),
+            "machine": asdict(machine),
+            "clock": asdict(clock),
+            "code": cache.code_state([*own, *self.code], built),
+        }
+        return cache.cache_key(self.name, parts)
+
+
+def run(
+    script: str,
+    measure: Measure[S],
+    settings: S,
+    *,
+    code: Sequence[str],
+    folder: Path = cache.FOLDER,
+) -> None:
     """Measure or look up, print a table and write JSON, as the words of the command line say.
 
     Args:
@@ -45,53 +93,20 @@ def run(script: str, measure: Measure[S], settings: S, *, code: Sequence[str]) -
         settings: Dataclass of all that the numbers depend on besides machine and code.
         code: Files and folders of the clone that are measured; the script, the shared code of
             benchmarks and the compiled kernels are added.
+        folder: Where results are stored.
     """
-    given = tyro.cli(Arguments, description=f"Benchmark {Path(script).stem}")
-    console = Console(highlight=False, soft_wrap=True)
+    name = Path(script).stem
+    given = tyro.cli(Arguments, description=f"Benchmark {name}")
+    wide = None if sys.stdout.isatty() else WIDTH
+    console = Console(highlight=False, soft_wrap=True, width=wide)
     try:
-        result = _result(Path(script), measure, settings, code, given, console)
+        result = _Benchmark(name, measure, settings, code, folder).rows(given, console)
     except UnavailableError as reason:
-        console.print(f"{Path(script).stem}: skipped: {reason}", markup=False)
+        console.print(f"{name}: skipped: {reason}", markup=False)
         _write(given.json, [])
         return
-    console.print(table_of(Path(script).stem, result.rows))
-    _write(given.json, _records(Path(script).stem, result))
-
-
-def _result(
-    script: Path,
-    measure: Measure[S],
-    settings: S,
-    code: Sequence[str],
-    given: Arguments,
-    console: Console,
-) -> cache.Result:
-    machine, clock = Machine.here(), QUICK if given.quick else Clock()
-    key = cache.cache_key(
-        script.stem,
-        {
-            "settings": asdict(settings),  # pyright: ignore[reportArgumentType]  # a dataclass
-            "machine": asdict(machine),
-            "clock": asdict(clock),
-            "code": _code(script, code),
-        },
-    )
-    stored = None if given.again else cache.load(key)
-    if stored is not None:
-        console.print(f"{script.stem}: stored result of {stored.measured}", markup=False)
-        return stored
-    quietness = Quietness.now()
-    _tell(script.stem, quietness, console)
-    rows = tuple(measure(settings, clock))
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    result = cache.Result(rows, now, str(machine), cache.commit(), quietness.quiet)
-    cache.store(key, result)
-    return result
-
-
-def _code(script: Path, code: Sequence[str]) -> str:
-    built = [Path(str(native_module().__file__))] if has_native() else []
-    return cache.code_state([f"benchmarks/{script.name}", "benchmarks/harness", *code], built)
+    console.print(table_of(name, result.rows))
+    _write(given.json, _records(name, result))
 
 
 def _tell(name: str, quietness: Quietness, console: Console) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from harness.rows import Row
 
-__all__ = ["cells", "table_of"]
+__all__ = ["COLUMNS", "cells", "table_of"]
 
 COLUMNS = ("what", "measured", "peer", "peer's", "ratio", "goal", "met")
+NEVER_WRAPPED = ("what", "measured", "goal")
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -23,7 +24,8 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def table_of(title: str, rows: Iterable[Row]) -> Table:
     """A table for the console."""
-    table = Table(*COLUMNS, title=title, title_justify="left")
+    columns = (Column(name, no_wrap=name in NEVER_WRAPPED) for name in COLUMNS)
+    table = Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*cells(row))
     return table

@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
+
 from harness import Clock, Timing
 from raster.scalar import Images
 from raster.scenes import Scene
-from torch import Tensor
-
 from sparse3d.ops.rasterize import Render, rasterize
 from sparse3d.scene import Gaussians
 

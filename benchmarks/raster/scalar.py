@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from harness.compiler import compile_library
 from jaxtyping import Float
-from raster.scenes import Scene
 from torch import Tensor
+
+from harness.compiler import compile_library
+from raster.scenes import Scene
 
 __all__ = ["Images", "Pairs", "ScalarRasterizer", "count_pairs"]
 
@@ -93,9 +94,7 @@ class ScalarRasterizer:
         outputs = (ctypes.c_void_p * len(gradients))(*_pointers(gradients))
         with _as_struct(scene) as struct:
             pointers = (ctypes.c_void_p(p) for p in _pointers(images.all))
-            plan = ctypes.c_void_p(
-                self._library.scalar_forward(ctypes.byref(struct), *pointers)
-            )
+            plan = ctypes.c_void_p(self._library.scalar_forward(ctypes.byref(struct), *pointers))
             given = (ctypes.c_void_p(p) for p in _pointers(cotangent.all))
             self._library.scalar_backward(plan, ctypes.byref(struct), *given, outputs)
             self._library.scalar_free(plan)

@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
+
 from harness import Clock, Timing
 from raster.render import leaves, render
 from raster.scenes import Scene
-
 from sparse3d.ops.adam import Adam
 from sparse3d.ops.ssim import photometric_loss
 
@@ -57,7 +58,7 @@ class Training:
         mark()
         self._optimizer.step()
         mark()
-        parts = [end - begin for begin, end in zip(moments, moments[1:], strict=False)]
+        parts = [end - begin for begin, end in pairwise(moments)]
         return [moments[-1] - moments[0], *parts]
 
 
