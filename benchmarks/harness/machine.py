@@ -15,7 +15,7 @@ import sparse3d
 from harness.unavailable import UnavailableError
 from sparse3d.ops.backend import has_native, native_module
 
-__all__ = ["Machine", "Quietness", "use_threads"]
+__all__ = ["Machine", "Quietness", "Watch", "use_threads"]
 
 BUSY = 0.1
 """Cores that other work may use before the machine counts as busy."""
@@ -69,23 +69,34 @@ class Quietness:
     load: float
     """Load average of the last minute, benchmarks that ended just now included."""
     busy: float
-    """Cores that other work uses right now."""
+    """Cores that other work uses; where that cannot be told, the load average."""
 
     @classmethod
     def now(cls) -> "Quietness":
         """Look for half a second, doing nothing."""
-        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-        before = _busy_seconds()
+        watch = Watch()
         time.sleep(LOOK)
-        after = _busy_seconds()
-        if before is None or after is None:
-            return cls(load, load)
-        return cls(load, (after - before) / LOOK)
+        return watch.seen()
 
     @property
     def quiet(self) -> bool:
         """Whether numbers measured now can be trusted."""
         return self.busy <= BUSY
+
+
+class Watch:
+    """Sees how much work of others falls between its start and a later moment."""
+
+    def __init__(self) -> None:
+        self._begin, self._others = time.perf_counter(), _others_seconds()
+
+    def seen(self) -> Quietness:
+        """Since the start; processes of ours count as our work once they have ended."""
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        now = _others_seconds()
+        if now is None or self._others is None:
+            return Quietness(load, load)
+        return Quietness(load, (now - self._others) / (time.perf_counter() - self._begin))
 
 
 def use_threads(count: int) -> None:
@@ -99,13 +110,14 @@ def use_threads(count: int) -> None:
         raise UnavailableError("torch and the kernels do not share one OpenMP runtime")
 
 
-def _busy_seconds() -> float | None:
-    """Seconds that all cores were busy or taken by other guests since the start; Linux only."""
+def _others_seconds() -> float | None:
+    """Seconds of all cores that were not idle and not ours, since the start; Linux only."""
     table = Path("/proc/stat")
     if not table.is_file():
         return None
     user, nice, kernel, _, _, irq, soft, steal = map(int, table.read_text().split()[1:9])
-    return (user + nice + kernel + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+    busy = (user + nice + kernel + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+    return busy - sum(os.times()[:4])
 
 
 def _processor() -> str:

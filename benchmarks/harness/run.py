@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness import cache
 from harness.clock import Clock
-from harness.machine import Machine, Quietness
+from harness.machine import Machine, Quietness, Watch
 from harness.rows import Row
 from harness.table import table_of
 from harness.unavailable import UnavailableError
@@ -56,11 +56,16 @@ class _Benchmark(Generic[S]):
         if stored is not None:
             console.print(f"{self.name}: stored result of {stored.measured}", markup=False)
             return stored
-        quietness = Quietness.now()
-        _tell(self.name, quietness, console)
+        before, watch = Quietness.now(), Watch()
+        _tell(self.name, before, console)
         rows = tuple(self.measure(self.settings, clock))
+        during = watch.seen()
+        if before.quiet and not during.quiet:
+            _tell(self.name, during, console)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        result = cache.Result(rows, now, str(machine), cache.commit(), quietness.quiet)
+        result = cache.Result(
+            rows, now, str(machine), cache.commit(), before.quiet and during.quiet
+        )
         cache.store(key, result, self.folder)
         return result
 

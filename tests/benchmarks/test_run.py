@@ -1,6 +1,7 @@
 """What a script of a benchmark does with its command line."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import Clock, Row, UnavailableError, cache, run
-from harness.machine import Quietness
+from harness.machine import Quietness, Watch
 
 SCRIPT = str(cache.ROOT / "benchmarks/limits.py")  # stands for any script
 
@@ -31,10 +32,13 @@ def start(
         calls.append(clock.repeats)
         yield Row("calls", float(len(calls)), "", goal=float(settings.size))
 
-    def run_it(*words: str, busy: float = 0.0, size: int = 3) -> list[dict[str, object]]:
+    def run_it(
+        *words: str, busy: float = 0.0, later: float = 0.0, size: int = 3
+    ) -> list[dict[str, object]]:
         file = tmp_path / "rows.json"
         monkeypatch.setattr("sys.argv", ["limits.py", "--json", str(file), *words])
         monkeypatch.setattr(Quietness, "now", lambda: Quietness(0.5, busy))
+        monkeypatch.setattr(Watch, "seen", lambda _: Quietness(0.5, later))
         run(SCRIPT, measure, Settings(size), code=[], folder=tmp_path / "cache")
         return json.loads(file.read_text())
 
@@ -66,12 +70,26 @@ def test_other_settings_are_measured(start) -> None:
     assert start(size=4)[0]["value"] == 2
 
 
-def test_a_busy_machine_is_named_and_its_result_not_stored(
-    start, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("busy", [{"busy": 1.5}, {"later": 1.5}])
+def test_a_machine_busy_before_or_meanwhile_is_named_and_its_result_not_stored(
+    start, busy: dict[str, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert start(busy=1.5)[0]["quiet"] is False
-    assert "WARNING: the machine is not quiet" in capsys.readouterr().out
-    assert start(busy=1.5)[0]["value"] == 2
+    assert start(**busy)[0]["quiet"] is False
+    assert capsys.readouterr().out.count("WARNING: the machine is not quiet") == 1
+    assert start(**busy)[0]["value"] == 2
+
+
+def test_work_of_our_own_is_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cores were busy for 10 s, 8 s of it with our own threads and processes."""
+    table, times = [100.0, 110.0], [(1.0, 0.5, 0.5, 0.0, 0.0), (6.0, 2.0, 1.5, 0.5, 0.0)]
+    ticks = os.sysconf("SC_CLK_TCK")
+    line = (f"cpu {int(busy * ticks)} 0 0 999 9 0 0 0 0 0\n" for busy in table)
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    monkeypatch.setattr(Path, "read_text", lambda _: next(line))
+    own, clock = iter(times), iter([50.0, 60.0])
+    monkeypatch.setattr("os.times", lambda: next(own))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    assert Watch().seen().busy == pytest.approx(0.2)
 
 
 def test_what_cannot_be_measured_here_is_skipped_with_the_reason(

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness import Clock
+from harness.limits import fma_peak
 from raster.render import forward_and_backward, images_of, random_cotangent, render, time_passes
 from raster.scalar import ScalarRasterizer, count_pairs
 from raster.scenes import Scene, SceneSettings, behind_curtain, make_scene, out_of_sight
@@ -36,6 +37,11 @@ def test_peer_agrees_with_us(sh_degree: int) -> None:
     assert ours[0].alphas.mean() > 0.3
     differences = relative_differences((*ours[0].all, *ours[1]), (*theirs[0].all, *theirs[1]))
     assert max(differences) < 1e-4
+
+
+@pytest.mark.usefixtures("needs_compiler")
+def test_limits_are_measured() -> None:
+    assert fma_peak() > 0
 
 
 @pytest.mark.usefixtures("needs_compiler")
