@@ -57,6 +57,7 @@ COMMANDS = (
         "view", "Look at scenes: points, boxes, cameras, meshes and splats in one picture.", "view"
     ),
     Command("export", "Export the result of a run for other programs.", "export"),
+    Command("bench", "Measure speed and memory beside peers and limits of the machine.", "bench"),
 )
 
 

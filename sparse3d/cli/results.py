@@ -1,7 +1,7 @@
 """Results of commands as JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from sparse3d.scene.atomic import writing
 __all__ = ["write_json"]
 
 
-def write_json(path: Path, result: Mapping[str, Any]) -> None:
+def write_json(path: Path, result: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """Write plain data to a file, or print it where ``path`` is ``-``.
 
     Raises:
