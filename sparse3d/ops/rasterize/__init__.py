@@ -1,8 +1,6 @@
 """Draw 3D Gaussians into views: colour, alpha, depth and more, differentiable."""
 
-from typing import Literal
-
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from sparse3d.geometry.views import Views
@@ -10,7 +8,13 @@ from sparse3d.ops.rasterize import _checks, _gsplat, _native, _reference, _torch
 from sparse3d.ops.rasterize._dispatch import RasterBackend, choose
 from sparse3d.ops.rasterize._extras import channels_for, render_of
 from sparse3d.ops.rasterize._job import Job, Rules
-from sparse3d.ops.rasterize._options import RasterOptions, RasterOutputs, Render, SparseCodes
+from sparse3d.ops.rasterize._options import (
+    RasterOptions,
+    RasterOutputs,
+    Region,
+    Render,
+    SparseCodes,
+)
 from sparse3d.scene.gaussians import Gaussians
 
 __all__ = [
@@ -22,9 +26,6 @@ __all__ = [
     "SparseCodes",
     "rasterize",
 ]
-
-Region = tuple[int, int, int, int] | Bool[Tensor, "rows columns"]
-"""A rectangle x, y, width, height in pixels, or which tiles of 16 by 16 pixels to draw."""
 
 _BACKENDS = {
     "reference": _reference.rasterize,
@@ -43,7 +44,6 @@ def rasterize(
     background: Float[Tensor, " 3"] | Float[Tensor, "c 3"] | None = None,
     options: RasterOptions = _DEFAULTS,
     outputs: RasterOutputs = _NOTHING_MORE,
-    region: Region | None = None,
     mean_gradients: Float[Tensor, "c n 2"] | None = None,
     absolute_gradients: Float[Tensor, "c n 2"] | None = None,
     backend: RasterBackend = "auto",
@@ -67,10 +67,7 @@ def rasterize(
         views: Cameras that share an image size, same dtype and device as ``gaussians``.
         background: RGB behind everything, for all views or one a view; black if None.
         options: The rules of drawing.
-        outputs: What to draw besides colours, alphas, depths and radii.
-        region: Draw this part of the images only. A rectangle gives images of its size, with the
-            same bits as that part of whole images (but from gsplat); tiles give whole images
-            that show the background elsewhere.
+        outputs: What to draw besides colours, alphas, depths and radii, and which part of it.
         mean_gradients: Zeros that require a gradient; ``backward`` leaves the gradient with
             respect to the projected centres there, in units of loss a pixel.
         absolute_gradients: The same for the sum over pixels of the absolute value of each pixel's
@@ -102,14 +99,14 @@ def rasterize(
         views.world_from_camera,
         views.matrices,
         checks.background(background, len(views)),
-        _rules(options, views, region),
+        _rules(options, views, outputs.region),
         channels_for(outputs, options, parameters, views.world_from_camera),
         rows=outputs.median_depths or outputs.dominant,
         weights=outputs.weights,
         mean_gradients=mean_gradients,
         absolute_gradients=absolute_gradients,
     )
-    crop = region if isinstance(region, tuple) else None
+    crop = outputs.region if isinstance(outputs.region, tuple) else None
     return render_of(job, _BACKENDS[chosen](job), outputs, crop)
 
 

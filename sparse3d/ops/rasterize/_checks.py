@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sparse3d.geometry.views import Views
 from sparse3d.ops.rasterize._job import Parameters
-from sparse3d.ops.rasterize._options import RasterOptions, RasterOutputs, SparseCodes
+from sparse3d.ops.rasterize._options import RasterOptions, RasterOutputs, Region, SparseCodes
 from sparse3d.scene.gaussians import Gaussians
 
 __all__ = ["Checks", "options", "region"]
@@ -150,9 +150,7 @@ def options(chosen: RasterOptions) -> None:
         raise ValueError("antialiased is not defined for surfels, which are not blurred")
 
 
-def region(
-    wanted: tuple[int, int, int, int] | Bool[Tensor, "rows columns"] | None, views: Views
-) -> Bool[Tensor, "rows columns"] | None:
+def region(wanted: Region | None, views: Views) -> Bool[Tensor, "rows columns"] | None:
     """Which tiles a region meets; all if None.
 
     Raises:
@@ -169,7 +167,7 @@ def region(
             )
         return wanted.to(views.matrices.device)
     x, y, width, height = wanted
-    inside = 0 <= x and 0 <= y and x + width <= views.width and y + height <= views.height
+    inside = min(x, y) >= 0 and x + width <= views.width and y + height <= views.height
     if width < 1 or height < 1 or not inside:
         raise ValueError(
             f"region must be x, y, width, height within {views.width}x{views.height}, got {wanted}"

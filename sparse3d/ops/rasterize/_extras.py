@@ -17,7 +17,7 @@ def channels_for(
     parameters: Parameters,
     world_from_camera: Float[Tensor, "c 4 4"],
 ) -> tuple[Channels, ...]:
-    """Features and normals side by side, then the sparse codes; what is not asked for is left out."""
+    """Features and normals side by side, then the sparse codes, as far as they are asked for."""
     count, found = len(world_from_camera), []
     dense = [] if outputs.features is None else [outputs.features]
     if outputs.normals:

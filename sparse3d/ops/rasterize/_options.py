@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int32, Integer
 from torch import Tensor
 
-__all__ = ["RasterOptions", "RasterOutputs", "Render", "SparseCodes"]
+__all__ = ["RasterOptions", "RasterOutputs", "Region", "Render", "SparseCodes"]
+
+Region = tuple[int, int, int, int] | Bool[Tensor, "rows columns"]
+"""A rectangle x, y, width, height in pixels, or which tiles of 16 by 16 pixels to draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class SparseCodes:
 
 @dataclass(frozen=True, slots=True)
 class RasterOutputs:
-    """What to draw besides colours, alphas, depths and radii; each costs time, if it is asked for."""
+    """What to draw besides colours, alphas, depths and radii; what is asked for costs time."""
 
     features: Float[Tensor, "n k"] | None = None
     """Any values, up to 64 a Gaussian, blended as colours are, over zero; differentiable."""
@@ -59,6 +62,10 @@ class RasterOutputs:
     """Which Gaussian has the largest weight."""
     weights: bool = False
     """How much each Gaussian shows."""
+    region: Region | None = None
+    """Draw this part of the images only. A rectangle gives images of its size, with the same bits
+    as that part of whole images (but from gsplat); tiles give whole images that show the
+    background elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +96,5 @@ class Render:
 
     @property
     def visible(self) -> Bool[Tensor, "c n"]:
-        """Which Gaussians show in a pixel if ``weights`` were asked for, else may show by radius."""
+        """Which Gaussians show in a pixel; by their radius if no ``weights`` were asked for."""
         return self.radii > 0 if self.weights is None else self.weights > 0

@@ -188,7 +188,9 @@ def _surfel_power(
     facing = ray @ normal
     along = ((point - start) @ normal) / torch.where(facing == 0, 1, facing)  # depth of the hit
     offset = start + along[..., None] * ray - point
-    u, v = (offset @ tu) / tu.dot(tu), (offset @ tv) / tv.dot(tv)
+    # Dual axes: exact also where a change of the pose leaves them oblique, as derivatives do.
+    across_u, across_v = torch.linalg.cross(tv, normal), torch.linalg.cross(normal, tu)
+    u, v = (offset @ across_u) / tu.dot(across_u), (offset @ across_v) / tv.dot(across_v)
     squared = torch.where((facing != 0) & (along > rules.near), u * u + v * v, math.inf)
     difference = pixels - _pixel(point, matrix, rules)
     return torch.minimum(squared, 2 * (difference * difference).sum(-1)) / 2
