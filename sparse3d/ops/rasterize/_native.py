@@ -139,7 +139,7 @@ def _weights(plan: object, radii: Tensor, like: Tensor) -> Float[Tensor, "c n"]:
 
 def _blend(
     plan: object, fixed: _Fixed, values: list[Tensor], like: Float[Tensor, "c h w"]
-) -> list[Float[Tensor, "c h w d"]]:
+) -> list[Tensor]:
     images = [like.new_empty(*like.shape, count) for _, count in fixed.layouts]
     for (indices, _), image, own in zip(
         fixed.layouts, images, _of_each(values, len(like)), strict=True
@@ -153,9 +153,9 @@ def _blend_backward(
     plan: object,
     fixed: _Fixed,
     values: list[Tensor],
-    gradients: list[Float[Tensor, "c h w d"]],
+    gradients: list[Tensor],
     shape: Float[Tensor, "c n 6"] | None,
-) -> list[Float[Tensor, "n k"]]:
+) -> list[Tensor]:
     """Gradients of the values; adds what goes to places and shapes to ``shape``."""
     results = [torch.zeros_like(value) for value in values]
     if shape is None:

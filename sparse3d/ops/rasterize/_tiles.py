@@ -114,7 +114,7 @@ def measure(
         pixels = _pixels(tiles, columns, packed.columns.dtype)
         found = torch.full((*pixels.shape[:2], 2), -1, device=rows.device)
         best, left = pixels.new_zeros(pixels.shape[:2]), pixels.new_ones(*pixels.shape[:2], 1)
-        alive = torch.ones_like(best, dtype=torch.bool)
+        alive = (pixels < pixels.new_tensor(rules.size)).all(-1)
         for part, mask in _pieces(listed, valid):
             step = _weights(packed.layout, rules, mask, pixels, packed.columns[part], left, alive)
             own = rows[part]
