@@ -86,7 +86,7 @@ def rasterize(
             the named backend cannot draw what is asked for.
         MissingDependencyError: If the named backend is not there.
     """
-    chosen = choose(backend, gaussians.means, options)
+    chosen = choose(backend, gaussians.means.device, gaussians.means.dtype, options)
     checks = _checks.Checks(gaussians.means, values=chosen != "gsplat")
     _checks.options(options)
     parameters = checks.parameters(gaussians, options.sh_degree)

@@ -3,7 +3,6 @@
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from sparse3d.ops.backend import Backend, choose_backend
 from sparse3d.ops.rasterize import _gsplat, _native
@@ -15,7 +14,9 @@ RasterBackend = Backend | Literal["gsplat"]
 """See :func:`sparse3d.ops.rasterize.rasterize`."""
 
 
-def choose(backend: RasterBackend, like: Tensor, options: RasterOptions) -> RasterBackend:
+def choose(
+    backend: RasterBackend, device: torch.device, dtype: torch.dtype, options: RasterOptions
+) -> RasterBackend:
     """Resolve ``auto``; a named backend that cannot serve the device or options is an error.
 
     Raises:
@@ -23,13 +24,13 @@ def choose(backend: RasterBackend, like: Tensor, options: RasterOptions) -> Rast
         ValueError: If it cannot draw by these options, or not on this device.
     """
     if backend == "gsplat":
-        _gsplat.check(like, options)
+        _gsplat.check(device, dtype, options)
         return backend
-    drawable = like.dtype == torch.float32 and not options.surfels
-    if backend == "auto" and like.is_cuda and drawable and _gsplat.is_installed():
-        _gsplat.check(like, options)
+    drawable = dtype == torch.float32 and not options.surfels
+    if backend == "auto" and device.type == "cuda" and drawable and _gsplat.is_installed():
+        _gsplat.check(device, dtype, options)
         return "gsplat"
-    chosen = choose_backend(backend, like.device)
+    chosen = choose_backend(backend, device)
     if backend == "auto" and not (drawable and options.max_alpha == _native.MAX_ALPHA):
         return "torch"
     return chosen

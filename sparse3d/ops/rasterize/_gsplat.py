@@ -29,7 +29,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("gsplat") is not None
 
 
-def check(like: Tensor, options: RasterOptions) -> None:
+def check(device: torch.device, dtype: torch.dtype, options: RasterOptions) -> None:
     """Raise unless gsplat is there and draws by these options.
 
     Raises:
@@ -38,10 +38,10 @@ def check(like: Tensor, options: RasterOptions) -> None:
     """
     if not is_installed():
         raise MissingDependencyError("backend 'gsplat' needs the package gsplat", _INSTALL)
-    if not like.is_cuda:
-        raise ValueError(f"backend 'gsplat' runs on CUDA, got tensors on {like.device}")
-    if like.dtype != torch.float32:
-        raise ValueError(f"backend 'gsplat' takes float32, got {like.dtype}")
+    if device.type != "cuda":
+        raise ValueError(f"backend 'gsplat' runs on CUDA, got tensors on {device}")
+    if dtype != torch.float32:
+        raise ValueError(f"backend 'gsplat' takes float32, got {dtype}")
     if options.surfels:
         raise ValueError("backend 'gsplat' does not draw our surfels; backend 'torch' does")
     version = importlib.metadata.version("gsplat")
@@ -146,7 +146,7 @@ def _colors(gsplat: Any, job: Job) -> Float[Tensor, "c n 3"]:
     return (torch.stack(views) + 0.5).clamp_min(0)
 
 
-def _dense(job: Job) -> list[Float[Tensor, "c n d"]]:
+def _dense(job: Job) -> list[Tensor]:
     views = range(len(job.matrices))
     return [torch.stack([c.dense(view) for view in views]) for c in job.channels]
 
