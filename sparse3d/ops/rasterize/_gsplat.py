@@ -197,8 +197,9 @@ def _masked(job: Job, drawn: Drawn) -> Drawn:
     if job.rules.tiles is None:
         return drawn
     width, height = job.rules.size
-    pixels = job.rules.tiles.repeat_interleave(_TILE, 0).repeat_interleave(_TILE, 1)
-    pixels = pixels[:height, :width]
+    rows, columns = job.rules.tiles.shape
+    spread = job.rules.tiles[:, None, :, None].expand(rows, _TILE, columns, _TILE)
+    pixels = spread.reshape(rows * _TILE, columns * _TILE)[:height, :width]
     behind = job.background[:, None, None]
     return drawn._replace(
         colors=torch.where(pixels[..., None], drawn.colors, behind),
