@@ -157,17 +157,15 @@ def test_without_gaussians_or_views_there_is_nothing(backend: RasterBackend) -> 
     assert (empty.dominant == -1).all()
     for name in IMAGES[1:]:
         assert not getattr(empty, name).any(), name
-    none, _ = drawn(cloud(3), replace_count(cameras(), 0), backend)
+    outputs = RasterOutputs(
+        torch.ones(3, 5), normals=True, median_depths=True, dominant=True, weights=True
+    )
+    unseen = Views(torch.zeros(0, 4, 4), torch.zeros(0, 3, 3), *SIZE)
+    none = rasterize(single(cloud(3)), unseen, outputs=outputs, backend=backend)
     assert none.features is not None
     assert none.features.shape == (0, 29, 37, 5)
-
-
-def replace_count(views: Views, count: int) -> Views:
-    return replace(
-        views,
-        world_from_camera=views.world_from_camera[:count],
-        matrices=views.matrices[:count],
-    )
+    assert none.weights is not None
+    assert none.weights.shape == (0, 3)
 
 
 @pytest.mark.parametrize("backend", FAST)

@@ -142,7 +142,7 @@ def _blend(
 ) -> list[Tensor]:
     images = [like.new_empty(*like.shape, count) for _, count in fixed.layouts]
     for (indices, _), image, own in zip(
-        fixed.layouts, images, _of_each(values, len(like)), strict=True
+        fixed.layouts, images, _of_each(fixed, values), strict=True
     ):
         for view, value in enumerate(own):
             native_module().rasterize_channels_forward(plan, view, value, indices, image[view])
@@ -163,8 +163,8 @@ def _blend_backward(
     sets = zip(
         fixed.layouts,
         gradients,
-        _of_each(values, len(shape)),
-        _of_each(results, len(shape)),
+        _of_each(fixed, values),
+        _of_each(fixed, results),
         strict=True,
     )
     for (indices, _), gradient, own, result in sets:
@@ -175,9 +175,10 @@ def _blend_backward(
     return results
 
 
-def _of_each(values: list[Tensor], views: int) -> list[list[Tensor]]:
+def _of_each(fixed: _Fixed, values: list[Tensor]) -> list[list[Tensor]]:
     """The values of all views, channels by channels."""
-    return [values[i : i + views] for i in range(0, len(values), views)] if views else []
+    views = len(fixed.matrices)
+    return [values[i * views : (i + 1) * views] for i in range(len(fixed.layouts))]
 
 
 def _as_channels(
@@ -210,7 +211,7 @@ def _absolute(
     indices = torch.cat(places, -1)
     for view in range(views):
         native_module().rasterize_splat_values(plan, view, colors[view])
-        here = torch.cat([colors[view], *(v[view] for v in _of_each(values, views))], -1)
+        here = torch.cat([colors[view], *(v[view] for v in _of_each(fixed, values))], -1)
         native_module().rasterize_channels_backward(
             plan, view, here, indices, gradients[view], None, None, result[view]
         )

@@ -1,6 +1,7 @@
 """Brute force: every pixel looks at every Gaussian, front to back."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -14,23 +15,22 @@ __all__ = ["rasterize"]
 
 def rasterize(job: Job) -> Drawn:
     """Draw all views of the job."""
-    views = range(len(job.matrices))
-    pictures = [_render(job, i) for i in views]
-    blank = _Picture.blank(job) if not pictures else None
-    stacked = {
-        name: torch.stack([getattr(p, name) for p in pictures])
-        if blank is None
-        else getattr(blank, name)[None][:0]
-        for name in _Picture.__dataclass_fields__
-        if name not in ("alive", "transmittance", "best", "channels")
-    }
-    channels = tuple(
-        torch.stack([p.channels[j] for p in pictures])
-        if blank is None
-        else blank.channels[j][None][:0]
-        for j in range(len(job.channels))
+    count = len(job.matrices)
+    pictures = [_render(job, i) for i in range(count)] or [_Picture.blank(job)]
+
+    def stacked(images: Iterable[Tensor]) -> Tensor:
+        return torch.stack(list(images))[:count]
+
+    return Drawn(
+        stacked(p.colors for p in pictures),
+        stacked(p.alphas for p in pictures),
+        stacked(p.depths for p in pictures),
+        stacked(p.radii for p in pictures),
+        tuple(stacked(p.channels[j] for p in pictures) for j in range(len(job.channels))),
+        stacked(p.median_rows for p in pictures),
+        stacked(p.dominant_rows for p in pictures),
+        stacked(p.weights for p in pictures),
     )
-    return Drawn(channels=channels, **stacked)
 
 
 @dataclass
