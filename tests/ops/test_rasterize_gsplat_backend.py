@@ -232,7 +232,7 @@ def test_pictures_and_gradients_equal_those_of_torch(
     views = replace(cameras(), projection=projection)
     expected, truths = drawn("torch", views, options, everything)
     actual, gradients = drawn("gsplat", views, options, everything)
-    assert expected.alphas.max() > 0.5
+    assert expected.alphas.max() > 0.3
     for name in ("colors", "alphas", "depths", "features", "coefficients", "normals"):
         torch.testing.assert_close(
             getattr(actual, name), getattr(expected, name), rtol=1e-4, atol=1e-4

@@ -58,7 +58,7 @@ def cloud(n: int = N, opacity: float = 0.0) -> Gaussians:
     )
 
 
-def stacked(n: int = 300) -> Gaussians:
+def stacked(n: int = 150) -> Gaussians:
     """Many faint Gaussians behind each other, all on one pixel."""
     base, pose = cloud(n), cameras().world_from_camera[0]
     behind = torch.linspace(0, 1, n, dtype=torch.float64)[:, None]
