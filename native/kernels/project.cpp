@@ -7,7 +7,6 @@
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
-constexpr float kBlur = 0.3f;  // added to the covariance in pixels
 constexpr float kLog2e = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
 constexpr float kLog2Of255 = 7.994353436858858f;
@@ -101,7 +100,8 @@ struct Projection {
   Mat3 axes;             // rotation times scale
   Vec3 t1, t2;           // change of x and y, pixels, by one sigma along each own axis
   Vec3 normal;           // t1 x t2
-  float xx, xy, yy, det;
+  float blur, xx, xy, yy, det;
+  float sharp_det;       // before the blur
 };
 
 inline float clamp(float value, float low, float high) {
@@ -114,14 +114,25 @@ inline void locate(const float* mean, const PinholeView& view, const Mat3& rotat
   p.point = transposed_times(rotation, p.offset);
 }
 
-inline void shape(const GaussianArrays& in, const PinholeView& view, const Mat3& rotation,
-                  std::int64_t row, Projection& p) {
+// Rows of the Jacobian of pixels by camera axes, and what they are made of.
+inline void differentiate(const PinholeView& view, Projection& p) {
+  if (view.orthographic) {
+    p.inverse_z = 1.0f;  // pixels are those of the point (x, y, 1)
+    p.j1 = {view.fx, 0, 0};
+    p.j2 = {0, view.fy, 0};
+    return;
+  }
   p.inverse_z = 1.0f / p.point.z;
   p.slope_x = clamp(p.point.x * p.inverse_z, view.slope_low[0], view.slope_high[0]);
   p.slope_y = clamp(p.point.y * p.inverse_z, view.slope_low[1], view.slope_high[1]);
   const float fx = view.fx * p.inverse_z, fy = view.fy * p.inverse_z;
   p.j1 = {fx, 0, -fx * p.slope_x};
   p.j2 = {0, fy, -fy * p.slope_y};
+}
+
+inline void shape(const GaussianArrays& in, const PinholeView& view, const Mat3& rotation,
+                  std::int64_t row, Projection& p) {
+  differentiate(view, p);
   p.w1 = times(rotation, p.j1);
   p.w2 = times(rotation, p.j2);
   p.quaternion = unit(in.quaternions + 4 * row);
@@ -133,11 +144,13 @@ inline void shape(const GaussianArrays& in, const PinholeView& view, const Mat3&
   p.t2 = transposed_times(p.axes, p.w2);
   p.normal = cross(p.t1, p.t2);
   const float n1 = dot(p.t1, p.t1), n2 = dot(p.t2, p.t2);
-  p.xx = n1 + kBlur;
+  p.blur = view.blur;
+  p.xx = n1 + p.blur;
   p.xy = dot(p.t1, p.t2);
-  p.yy = n2 + kBlur;
+  p.yy = n2 + p.blur;
   // Lagrange's identity; xx yy - xy^2 would cancel for needles.
-  p.det = dot(p.normal, p.normal) + kBlur * (n1 + n2 + kBlur);
+  p.sharp_det = dot(p.normal, p.normal);
+  p.det = p.sharp_det + p.blur * (n1 + n2 + p.blur);
 }
 
 inline float opacity_of(float logit) { return 1.0f / (1.0f + expf(-logit)); }
@@ -150,6 +163,7 @@ inline bool place(const Projection& p, const PinholeView& view, float logit, Spl
   s.k = -p.xy / p.yy;
   s.c = sqrtf(0.5f * kLog2e / p.yy);
   s.log2_opacity = -kLog2e * log1pf(expf(-logit));
+  if (view.antialiased) s.log2_opacity += 0.5f * log2f(p.sharp_det / p.det);
   s.depth = p.point.z;
   const float reach = s.log2_opacity + kLog2Of255;
   if (!(reach > 0) || !(p.det < INFINITY)) return false;
@@ -236,16 +250,19 @@ struct ShapeGradients {
   Mat3 axes;
 };
 
-// From sums over pixels to the axes and the Jacobian, by way of det, xy and yy.
-inline ShapeGradients shape_backward(const Projection& p, const SplatGradient& s) {
+// From sums over pixels to the axes and the Jacobian, by way of the determinants, xy and yy.
+inline ShapeGradients shape_backward(const Projection& p, const SplatGradient& s,
+                                     bool antialiased) {
   const float log_a = -2 * kLn2 * s.guu, log_c = -2 * kLn2 * s.gvv;
   const float k = -2 * kLn2 * s.guv * p.yy / sqrtf(p.det);
-  const float det = -0.5f * log_a / p.det;
+  const float kept = antialiased ? 0.5f * s.g : 0.0f;  // of log(sharp_det / det)
+  const float det = -(0.5f * log_a + kept) / p.det;
+  const float sharp = det + (antialiased ? kept / p.sharp_det : 0.0f);
   const float yy = (0.5f * (log_a - log_c) + k * p.xy / p.yy) / p.yy;
   const float xy = -k / p.yy;
-  const Vec3 t1 = 2 * det * (cross(p.t2, p.normal) + kBlur * p.t1) + xy * p.t2;
-  const Vec3 t2 =
-      2 * det * (cross(p.normal, p.t1) + kBlur * p.t2) + 2 * yy * p.t2 + xy * p.t1;
+  const Vec3 t1 =
+      2 * sharp * cross(p.t2, p.normal) + 2 * det * p.blur * p.t1 + xy * p.t2;
+  const Vec3 t2 = 2 * sharp * cross(p.normal, p.t1) + 2 * (det * p.blur + yy) * p.t2 + xy * p.t1;
   return {times(p.axes, t1), times(p.axes, t2), outer(p.w1, t1) + outer(p.w2, t2)};
 }
 
@@ -259,6 +276,7 @@ inline void axes_backward(const Projection& p, const Mat3& g, float* log_scales,
 // Gradient of the point in the camera, from those of its pixel, its depth and its Jacobian.
 inline Vec3 point_backward(const Projection& p, const PinholeView& view, float gx, float gy,
                            float gz, Vec3 j1, Vec3 j2) {
+  if (view.orthographic) return {view.fx * gx, view.fy * gy, gz};
   const float fx = view.fx * p.inverse_z, fy = view.fy * p.inverse_z;
   Vec3 g = {fx * gx, fy * gy, gz};
   g.z -= (fx * p.point.x * gx + fy * p.point.y * gy) * p.inverse_z;
@@ -301,7 +319,7 @@ void project_backward(const GaussianArrays& in, const PinholeView& view, std::in
     mean_gradients[2 * row] = gx;
     mean_gradients[2 * row + 1] = gy;
     out.logits[row] += g.g * opacity_of(-in.logits[row]);
-    const ShapeGradients shapes = shape_backward(p, g);
+    const ShapeGradients shapes = shape_backward(p, g, view.antialiased);
     axes_backward(p, shapes.axes, out.log_scales + 3 * row, out.quaternions + 4 * row);
     const Vec3 j1 = transposed_times(rotation, shapes.w1);
     const Vec3 j2 = transposed_times(rotation, shapes.w2);

@@ -11,6 +11,7 @@ namespace {
 
 struct Grid {
   int width, height, columns, rows;
+  const bool* wanted;  // tiles, row-major; all of them if null
 };
 
 struct Sortable {
@@ -82,7 +83,8 @@ void for_each_tile(const Splat& s, const Grid& grid, Visit visit) {
                                   s.x - s.k * right + half_width(right) + slack, grid.width);
     if (columns.first > columns.last) continue;
     for (int tile = columns.first / kTile; tile <= columns.last / kTile; ++tile)
-      visit(band * grid.columns + tile);
+      if (!grid.wanted || grid.wanted[band * grid.columns + tile])
+        visit(band * grid.columns + tile);
   }
 }
 
@@ -157,8 +159,10 @@ void fill(const Splat* splats, const Grid& grid, Parts& parts, TileLists& lists)
 
 }  // namespace
 
-TileLists list_by_tile(const Splat* splats, std::int64_t count, int width, int height) {
-  const Grid grid{width, height, (width + kTile - 1) / kTile, (height + kTile - 1) / kTile};
+TileLists list_by_tile(const Splat* splats, std::int64_t count, int width, int height,
+                       const bool* wanted) {
+  const Grid grid{width, height, (width + kTile - 1) / kTile, (height + kTile - 1) / kTile,
+                  wanted};
   const std::int64_t tiles = std::int64_t{grid.columns} * grid.rows;
   TileLists lists;
   lists.order = front_to_back(splats, count);

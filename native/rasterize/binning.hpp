@@ -16,8 +16,9 @@ struct TileLists {
   Buffer<Entry> entries;                   // all tiles
 };
 
-// Splats with a negative reach are left out. Ties in depth keep the order of rows. The result does
+// Splats with a negative reach are left out, and tiles whose `wanted` is false (null: none). Ties in depth keep the order of rows. The result does
 // not depend on the number of threads.
-TileLists list_by_tile(const Splat* splats, std::int64_t count, int width, int height);
+TileLists list_by_tile(const Splat* splats, std::int64_t count, int width, int height,
+                       const bool* wanted);
 
 }  // namespace sparse3d

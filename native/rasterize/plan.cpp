@@ -13,26 +13,6 @@ constexpr std::int64_t kChunk = 512;  // Gaussians projected at once
 
 std::int64_t chunks(std::int64_t count) { return (count + kChunk - 1) / kChunk; }
 
-std::int64_t tile_count(const PinholeView& view) {
-  return std::int64_t{(view.width + kTile - 1) / kTile} * ((view.height + kTile - 1) / kTile);
-}
-
-TileView tile_view(const ViewPlan& plan, std::int64_t tile) {
-  const std::int64_t columns = (plan.view.width + kTile - 1) / kTile;
-  const std::int64_t begin = plan.lists.entry_starts[static_cast<std::size_t>(tile)];
-  const std::int64_t end = plan.lists.entry_starts[static_cast<std::size_t>(tile) + 1];
-  const int x = static_cast<int>(tile % columns) * kTile;
-  const int y = static_cast<int>(tile / columns) * kTile;
-  return {plan.splats.data(),
-          plan.lists.entries.data() + begin,
-          static_cast<int>(end - begin),
-          x,
-          y,
-          std::min(kTile, plan.view.width - x),
-          std::min(kTile, plan.view.height - y),
-          plan.view.width};
-}
-
 // Sums the slots of each splat, in the order of tiles.
 Buffer<SplatGradient> sum_slots(const TileLists& lists, std::int64_t count,
                                 const Buffer<SplatGradient>& slots) {
@@ -78,10 +58,42 @@ Buffer<SplatGradient> blend_tiles_backward(const ViewPlan& plan, const BackwardI
   return slots;
 }
 
+void add_shape_sums(const TileLists& lists, const float* more, Buffer<SplatGradient>& sums) {
+  for (const std::int32_t row : lists.order) {
+    const float* part = more + std::int64_t{kShapeSums} * row;
+    sums[row].g += part[0];
+    sums[row].gu += part[1];
+    sums[row].gv += part[2];
+    sums[row].guu += part[3];
+    sums[row].guv += part[4];
+    sums[row].gvv += part[5];
+  }
+}
+
 }  // namespace
 
+std::int64_t tile_count(const PinholeView& view) {
+  return std::int64_t{(view.width + kTile - 1) / kTile} * ((view.height + kTile - 1) / kTile);
+}
+
+TileView tile_view(const ViewPlan& plan, std::int64_t tile) {
+  const std::int64_t columns = (plan.view.width + kTile - 1) / kTile;
+  const std::int64_t begin = plan.lists.entry_starts[static_cast<std::size_t>(tile)];
+  const std::int64_t end = plan.lists.entry_starts[static_cast<std::size_t>(tile) + 1];
+  const int x = static_cast<int>(tile % columns) * kTile;
+  const int y = static_cast<int>(tile / columns) * kTile;
+  return {plan.splats.data(),
+          plan.lists.entries.data() + begin,
+          static_cast<int>(end - begin),
+          x,
+          y,
+          std::min(kTile, plan.view.width - x),
+          std::min(kTile, plan.view.height - y),
+          plan.view.width};
+}
+
 PinholeView make_view(const float* world_from_camera, const float* matrix, int width, int height,
-                      float near) {
+                      const DrawRules& rules) {
   PinholeView view{};
   for (int row = 0; row < 3; ++row) {
     std::copy_n(world_from_camera + 4 * row, 3, view.rotation + 3 * row);
@@ -93,7 +105,10 @@ PinholeView make_view(const float* world_from_camera, const float* matrix, int w
   view.cy = matrix[5];
   view.width = width;
   view.height = height;
-  view.near = near;
+  view.near = rules.near;
+  view.blur = rules.blur;
+  view.orthographic = rules.orthographic;
+  view.antialiased = rules.antialiased;
   const float size[] = {static_cast<float>(width), static_cast<float>(height)};
   const float focal[] = {view.fx, view.fy}, principal[] = {view.cx, view.cy};
   for (int axis = 0; axis < 2; ++axis) {  // 15 % of the image past its border
@@ -104,7 +119,7 @@ PinholeView make_view(const float* world_from_camera, const float* matrix, int w
 }
 
 ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& view,
-              ForwardImages images, std::int32_t* radii) {
+              const bool* wanted, ForwardImages images, std::int32_t* radii) {
   const std::int64_t pixels = std::int64_t{view.width} * view.height;
   ViewPlan plan{view, Buffer<Splat>(count), {}, Buffer<float>(pixels),
                 Buffer<std::int32_t>(pixels)};
@@ -113,7 +128,7 @@ ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& v
   for (std::int64_t chunk = 0; chunk < chunks(count); ++chunk)
     project_rows(in, view, chunk * kChunk, std::min(count, (chunk + 1) * kChunk),
                  plan.splats.data(), radii);
-  plan.lists = list_by_tile(plan.splats.data(), count, view.width, view.height);
+  plan.lists = list_by_tile(plan.splats.data(), count, view.width, view.height, wanted);
   images.transmittances = plan.transmittances.data();
   images.last = plan.last.data();
   const auto blend_tile = SPARSE3D_PICK(blend);
@@ -124,12 +139,13 @@ ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& v
 }
 
 void draw_backward(const GaussianArrays& in, std::int64_t count, const ViewPlan& plan,
-                   BackwardImages images, const GaussianGradients& out, float* mean_gradients,
-                   double* pose, double* background) {
+                   BackwardImages images, const float* more, const GaussianGradients& out,
+                   float* mean_gradients, double* pose, double* background) {
   images.transmittances = plan.transmittances.data();
   images.last = plan.last.data();
   const Buffer<SplatGradient> slots = blend_tiles_backward(plan, images, background);
-  const Buffer<SplatGradient> sums = sum_slots(plan.lists, count, slots);
+  Buffer<SplatGradient> sums = sum_slots(plan.lists, count, slots);
+  if (more) add_shape_sums(plan.lists, more, sums);
   std::vector<std::array<double, 12>> parts(static_cast<std::size_t>(chunks(count)));
   const auto kernel = SPARSE3D_PICK(project_backward);
 #pragma omp parallel for schedule(static)

@@ -27,16 +27,27 @@ struct RasterizePlan {
   std::vector<ViewPlan> views;
 };
 
+// How views are drawn, the same for all of one call.
+struct DrawRules {
+  float near, blur;
+  bool orthographic, antialiased;
+  const bool* wanted;  // tiles to draw, row-major; all if null
+};
+
 PinholeView make_view(const float* world_from_camera, const float* matrix, int width, int height,
-                      float near);
+                      const DrawRules& rules);
+
+std::int64_t tile_count(const PinholeView& view);
+TileView tile_view(const ViewPlan& plan, std::int64_t tile);
 
 // Draws one view; `images` point at the view's part, transmittances and last are set here.
 ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& view,
-              ForwardImages images, std::int32_t* radii);
+              const bool* wanted, ForwardImages images, std::int32_t* radii);
 
-// Adds the gradients of one view; pose is [12] as in project_backward.
+// Adds the gradients of one view; pose is [12] as in project_backward. `more` [count, kShapeSums]
+// holds what other images than those of BackwardImages add to the sums, or is null.
 void draw_backward(const GaussianArrays& in, std::int64_t count, const ViewPlan& plan,
-                   BackwardImages images, const GaussianGradients& out, float* mean_gradients,
-                   double* pose, double* background);
+                   BackwardImages images, const float* more, const GaussianGradients& out,
+                   float* mean_gradients, double* pose, double* background);
 
 }  // namespace sparse3d

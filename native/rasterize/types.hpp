@@ -26,6 +26,7 @@ struct GaussianGradients {
   float* sh;
 };
 
+// A camera without distortion.
 struct PinholeView {
   float rotation[9];  // world_from_camera, row-major
   float centre[3];
@@ -33,6 +34,9 @@ struct PinholeView {
   float slope_low[2], slope_high[2];  // x / z and y / z of the Jacobian are clamped to these
   int width, height;
   float near;
+  float blur;         // added to the covariance in pixels
+  bool orthographic;  // x, y instead of x / z, y / z; nothing is clamped
+  bool antialiased;   // opacity keeps the volume of a blurred Gaussian
 };
 
 // A Gaussian in pixels. Where dx, dy lead from its centre to a pixel,
@@ -54,6 +58,18 @@ struct SplatGradient {
   float g, gu, gv, guu, guv, gvv;
   float color[3];
   float depth;
+};
+
+// The part of the gradient that is about shape and place only.
+constexpr int kShapeSums = 6;
+
+// Values of Gaussians to blend: value j of Gaussian i belongs to channel indices[i * each + j], or
+// to channel j where there are no indices.
+struct ChannelSet {
+  const float* values;
+  const std::int32_t* indices;
+  int each;
+  int count;  // channels
 };
 
 // An entry of a tile's list. Slots number all entries Gaussian by Gaussian, front to back.

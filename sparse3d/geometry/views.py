@@ -1,7 +1,8 @@
-"""Batches of pinhole cameras of one image size, as renderers take them."""
+"""Batches of cameras of one image size, as renderers take them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -9,12 +10,16 @@ from torch import Tensor
 
 from sparse3d.geometry.intrinsics import Intrinsics
 
-__all__ = ["Views"]
+__all__ = ["Projection", "Views"]
+
+Projection = Literal["perspective", "orthographic"]
+"""``perspective`` maps (x, y, z) to ``(fx x / z + cx, fy y / z + cy)``, ``orthographic`` to
+``(fx x + cx, fy y + cy)``, where fx and fy are pixels a scene unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Pinhole cameras with OpenCV axes; poses may carry gradients."""
+    """Cameras without distortion, OpenCV axes; poses may carry gradients."""
 
     world_from_camera: Float[Tensor, "c 4 4"]
     """Poses, in the dtype of the computation."""
@@ -24,6 +29,8 @@ class Views:
     """Image width in pixels."""
     height: int
     """Image height in pixels."""
+    projection: Projection = "perspective"
+    """How all of the cameras map points in front of them to pixels."""
 
     def __len__(self) -> int:
         return len(self.world_from_camera)

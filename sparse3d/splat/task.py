@@ -16,7 +16,7 @@ from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.views import Views
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
 from sparse3d.ops.adam import Adam, reset_rows
-from sparse3d.ops.rasterize import Render, rasterize
+from sparse3d.ops.rasterize import RasterOptions, Render, rasterize
 from sparse3d.ops.ssim import photometric_loss
 from sparse3d.scene import Camera, Gaussians, Scene
 from sparse3d.scene.images import check_whole
@@ -184,7 +184,9 @@ class SplatTask:
             gaussians,
             Views.of([batch.intrinsics], batch.world_from_camera[None]),
             background=torch.tensor(self._background()),
-            sh_degree=min(step // self.config.sh_every, self.config.sh_degree),
+            options=RasterOptions(
+                sh_degree=min(step // self.config.sh_every, self.config.sh_degree)
+            ),
             mean_gradients=mean_gradients,
         )
         size = (batch.intrinsics.width, batch.intrinsics.height)

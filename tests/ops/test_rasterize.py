@@ -11,7 +11,7 @@ from torch import Tensor
 from sparse3d.geometry.transforms import look_at
 from sparse3d.geometry.views import Views
 from sparse3d.ops.backend import Backend, has_native, native_module
-from sparse3d.ops.rasterize import Render, rasterize
+from sparse3d.ops.rasterize import RasterOptions, Render, rasterize
 from sparse3d.scene.gaussians import Gaussians
 
 SIZE = (37, 29)  # no multiple of the tile, not square
@@ -132,8 +132,7 @@ def run(
         poses,
         background=leaves[6],
         mean_gradients=leaves[7],
-        sh_degree=sh_degree,
-        near=near,
+        options=RasterOptions(sh_degree=sh_degree, near=near),
         backend=backend,
     )
     images = (render.colors, render.alphas, render.depths)
@@ -211,7 +210,7 @@ def test_torch_in_double_precision_equals_brute_force_exactly() -> None:
 def test_torch_blends_long_lists_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     scene, cameras = cloud(60), views(2)
     whole = run(scene, cameras, "torch", torch.float64)
-    monkeypatch.setattr("sparse3d.ops.rasterize._torch._BUDGET", 16 * 16 * 7)
+    monkeypatch.setattr("sparse3d.ops.rasterize._tiles._BUDGET", 16 * 16 * 7)
     assert_close(run(scene, cameras, "torch", torch.float64), whole)
 
 

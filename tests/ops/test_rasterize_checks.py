@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sparse3d.geometry.views import Views
 from sparse3d.ops.backend import has_native
-from sparse3d.ops.rasterize import rasterize
+from sparse3d.ops.rasterize import RasterOptions, rasterize
 from sparse3d.scene.gaussians import Gaussians
 
 POSE = torch.eye(4)[None]
@@ -76,7 +76,7 @@ def test_a_zero_quaternion_is_refused() -> None:
 @pytest.mark.parametrize("degree", [-1, 2])
 def test_a_degree_that_is_not_there_is_refused(degree: int) -> None:
     with pytest.raises(ValueError, match=f"between 0 and the Gaussians' 1, got {degree}"):
-        rasterize(gaussians(), CAMERA, sh_degree=degree)
+        rasterize(gaussians(), CAMERA, options=RasterOptions(sh_degree=degree))
 
 
 def test_harmonics_past_the_third_degree_are_refused() -> None:
@@ -93,7 +93,7 @@ def test_an_empty_image_is_refused(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("near", [0.0, -1.0, float("nan")])
 def test_near_must_be_positive(near: float) -> None:
     with pytest.raises(ValueError, match="near must be positive"):
-        rasterize(gaussians(), CAMERA, near=near)
+        rasterize(gaussians(), CAMERA, options=RasterOptions(near=near))
 
 
 @pytest.mark.parametrize(

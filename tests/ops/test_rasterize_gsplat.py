@@ -9,12 +9,14 @@ from torch import Tensor
 from sparse3d.geometry.transforms import invert_rigid, look_at
 from sparse3d.geometry.views import Views
 from sparse3d.ops.backend import Backend, has_native
-from sparse3d.ops.rasterize import _projection, rasterize
+from sparse3d.ops.rasterize import RasterOptions, _projection, rasterize
+from sparse3d.ops.rasterize._job import Rules
 from sparse3d.scene.gaussians import Gaussians
 
 WIDTH, HEIGHT, NEAR = 60, 40, 0.3
 MATRIX = torch.tensor([[55.0, 0.0, 31.0], [0.0, 48.0, 18.5], [0.0, 0.0, 1.0]]).double()
 POSE = look_at(*torch.tensor([[1.0, -2.0, 0.4], [0.2, 0.0, -0.1], [0.1, 0.0, 1.0]]).double())
+RULES = Rules((WIDTH, HEIGHT), NEAR, 0.3, 0.999, False, False, False)
 FAST: list[Backend] = ["torch", "native"] if has_native() else ["torch"]
 
 
@@ -43,7 +45,7 @@ def their_projection(gsplat: ModuleType, leaves: tuple[Tensor, ...], pose: Tenso
 
 
 def our_projection(leaves: tuple[Tensor, ...], pose: Tensor) -> list[Tensor]:
-    splats = _projection.project(leaves, pose, MATRIX, (WIDTH, HEIGHT), NEAR)
+    splats = _projection.project(leaves, pose, MATRIX, RULES)
     a, k, c = splats.shapes.unbind(-1)
     conics = torch.stack([a * a, a * a * k, a * a * k * k + c * c], -1)
     return [splats.radii, splats.means, splats.depths, conics]
@@ -74,7 +76,7 @@ def test_radii_equal_gsplat_but_where_no_pixel_is_reached(
     parameters = cloud()
     single = Gaussians(*(parameter.float() for parameter in parameters))
     camera = Views(POSE[None].float(), MATRIX[None].float(), WIDTH, HEIGHT)
-    ours = rasterize(single, camera, near=NEAR, backend=backend).radii[0]
+    ours = rasterize(single, camera, options=RasterOptions(near=NEAR), backend=backend).radii[0]
     theirs, means, _, conics = their_projection(gsplat, parameters, POSE)
     both = (ours > 0) & (theirs > 0)
     assert torch.equal(ours[both], theirs[both])
