@@ -33,7 +33,7 @@ void draw_point(const DrawPoint& point, std::int32_t record, const DrawTile& til
     const double rise = dy * dy * point.square_x;
     for (int x = window.left; x < window.right; ++x) {
       const double dx = x + 0.5 - point.x;
-      if (dx * dx * point.square_y + rise <= limit ||
+      if (dx * dx * point.square_y + rise < limit ||
           (home_row && __builtin_floor(point.x) == x))
         winners.offer(x, y, point.depth, record);
     }

@@ -32,7 +32,7 @@ def draw(
     """Draw primitives, the nearest in front, equally near ones by their order, the first in front.
 
     Everything is opaque. A pixel is drawn by what covers its centre: a point where the centre is
-    within its radius (and at least the pixel that it lies in); a line where the centre is within
+    nearer than its radius (and at least the pixel that it lies in); a line where the centre is within
     half its width; a face by the top-left rule, after its corners were rounded to 1/256 pixel, so
     that faces that share an edge neither leave a gap nor draw a pixel twice. Lines and faces are
     cut where they come nearer than ``near``; depths and colours are interpolated correct in

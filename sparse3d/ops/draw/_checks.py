@@ -96,9 +96,7 @@ def _triangles(triangles: Triangles, name: str) -> None:
     _check_shape(f"{name}.vertices", triangles.vertices, (count, 3))
     _check_shape(f"{name}.faces", triangles.faces, (len(triangles), 3))
     if triangles.color_of not in ("vertex", "face"):
-        raise ValueError(
-            f"{name}.color_of must be 'vertex' or 'face', got {triangles.color_of!r}"
-        )
+        raise ValueError(f"{name}.color_of must be 'vertex' or 'face', got {triangles.color_of!r}")
     rows = count if triangles.color_of == "vertex" else len(triangles)
     _check_shape(f"{name}.colors", triangles.colors, (rows, 3))
     wrong = (triangles.faces < 0) | (triangles.faces >= count)

@@ -36,7 +36,7 @@ def points(
         ry = radius * float(matrix[1, 1]) / z if in_world else radius
         for row, column in _pixels(canvas):
             dx, dy = column + 0.5 - u, row + 0.5 - v
-            within = dx * dx * (ry * ry) + dy * dy * (rx * rx) <= rx * rx * (ry * ry)
+            within = dx * dx * (ry * ry) + dy * dy * (rx * rx) < rx * rx * (ry * ry)
             if within or (math.floor(u), math.floor(v)) == (column, row):
                 _put(canvas, row, column, z, colors[i].tolist(), first + i)
 

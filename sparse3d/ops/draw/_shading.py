@@ -30,9 +30,7 @@ def corner_colors(
     return painted.contiguous()
 
 
-def _light(
-    places: Float64[Tensor, "t 3 3"], eye: Float64[Tensor, " 3"]
-) -> Float64[Tensor, " t"]:
+def _light(places: Float64[Tensor, "t 3 3"], eye: Float64[Tensor, " 3"]) -> Float64[Tensor, " t"]:
     """Lambert's law for both sides: the cosine between normal and light at the middle of a face."""
     a, b, c = places.unbind(1)
     normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)

@@ -47,7 +47,7 @@ def points(
     def cover(row: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         dx, dy = x - middle[row, 0], y - middle[row, 1]
         rx, ry = square[row].unbind(1)
-        within = dx * dx * ry + dy * dy * rx <= rx * ry
+        within = dx * dx * ry + dy * dy * rx < rx * ry
         inside = (x - 0.5 == home[row, 0]) & (y - 0.5 == home[row, 1])
         return within | inside, z[row]
 
@@ -100,7 +100,9 @@ def triangles(
     order = torch.where((area < 0)[:, None], *torch.tensor([[0, 2, 1], [0, 1, 2]]).to(number))
     every = torch.arange(len(order), device=order.device)[:, None]
     kept = area != 0
-    seen, local, number = (value[kept] for value in (seen[every, order], local[every, order], number))
+    seen, local, number = (
+        value[kept] for value in (seen[every, order], local[every, order], number)
+    )
     closeness = 1 / local[..., 2]
 
     def edges(row: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,14 +139,14 @@ def _draw(
     height, width = canvas.depths.shape
     size = torch.tensor([width, height], dtype=torch.float64, device=low.device)
     start = (low - 0.5 - _SLACK).ceil().clamp(min=0).minimum(size).long()
-    extent = ((high - 0.5 + _SLACK).floor().clamp(min=-1).minimum(size - 1).long() - start + 1)
+    extent = (high - 0.5 + _SLACK).floor().clamp(min=-1).minimum(size - 1).long() - start + 1
     extent = extent.clamp(min=0)
     keys = (canvas.depths.view(torch.int32).long() << 32).flatten()
     ends = (extent[:, 0] * extent[:, 1]).cumsum(0)
     for begin in range(0, int(ends[-1]) if len(ends) else 0, _PAIRS):
         stop = min(begin + _PAIRS, int(ends[-1]))
         row, x, y = _pairs(begin, stop, ends, start, extent)
-        covered, depth = cover(row, x + 0.5, y + 0.5)
+        covered, depth = cover(row, x.double() + 0.5, y.double() + 0.5)
         row, x, y, depth = row[covered], x[covered], y[covered], depth[covered]
         key = (depth.float().view(torch.int32).long() << 32) + row + 1
         keys.scatter_reduce_(0, y * width + x, key, "amin")
@@ -153,7 +155,7 @@ def _draw(
     x, y = pixel % width, pixel // width
     canvas.depths[y, x] = (keys[pixel] >> 32).int().view(torch.float32)
     canvas.ids[y, x] = ids[row].int()
-    canvas.colors[y, x] = paint(row, x + 0.5, y + 0.5).float()
+    canvas.colors[y, x] = paint(row, x.double() + 0.5, y.double() + 0.5).float()
 
 
 def _pairs(
