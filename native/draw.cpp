@@ -96,12 +96,13 @@ void points(const Pose& pose, const Matrix& matrix, double near,
   const DrawImages images = make_images(colors_out, depths_out, ids_out);
   Buffer<DrawPoint> records(count);
   const auto project = projection(T{});
+  const DrawPointStyle style{radius, in_world};
   for_chunks(count, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
-    project(positions.data(), begin, end, camera, {radius, in_world}, records.data());
+    project(positions.data(), begin, end, camera, style, records.data());
   });
   const auto kernel = SPARSE3D_PICK(draw_point_tile);
   for_tiles(records, count, camera, [&](const DrawTile& tile) {
-    kernel(records.data(), tile, colors.data(), first, images);
+    kernel(records.data(), tile, camera, style, colors.data(), first, images);
   });
 }
 

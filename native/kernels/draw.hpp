@@ -24,11 +24,11 @@ struct DrawBox {
   std::int16_t left, top, right, bottom;
 };
 
-// A dot: an ellipse where fx and fy differ.
-struct DrawPoint {
+// A dot. Half a line of the cache: tiles read dots from all over the memory.
+struct alignas(32) DrawPoint {
   DrawBox box;
-  float depth;
-  double x, y, square_x, square_y;  // centre and squared half axes, pixels
+  double x, y;  // pixels
+  double z;
 };
 
 struct DrawLine {
@@ -91,6 +91,7 @@ SPARSE3D_KERNEL(void draw_project_triangles(const double* corners, const float* 
 
 // Draw into a tile what is nearer than what is there; `first` is the id of row 0.
 SPARSE3D_KERNEL(void draw_point_tile(const DrawPoint* records, const DrawTile& tile,
+                                     const DrawCamera& camera, DrawPointStyle style,
                                      const float* colors, std::int32_t first, DrawImages images))
 SPARSE3D_KERNEL(void draw_line_tile(const DrawLine* records, const DrawTile& tile,
                                     const float* colors, std::int32_t first, DrawLineStyle style,

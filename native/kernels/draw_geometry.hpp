@@ -26,8 +26,8 @@ inline double draw_pixel_y(const DrawCamera& camera, const DrawPlace& place) {
 
 inline double draw_min(double a, double b) { return b < a ? b : a; }
 inline double draw_max(double a, double b) { return b > a ? b : a; }
-inline double draw_clamp(double value, double low, double high) {
-  return draw_min(draw_max(value, low), high);
+inline double draw_clamp(double value, double low, double high) {  // nan: low
+  return draw_min(value > low ? value : low, high);
 }
 
 // Pixels whose centres lie in [low, high], within [begin, end); a little more, since the exact

@@ -5,37 +5,52 @@
 
 namespace sparse3d::SPARSE3D_ISA {
 
-// Depths are kept in the picture, since tiles own their pixels; records come in their order, so
-// that the first of equally near ones stays.
+// Records come in their order, so that the first of equally near ones stays.
 class DrawWinners {
  public:
-  DrawWinners(const DrawTile& tile, DrawImages images) : tile_(tile), images_(images) {
+  DrawWinners(const DrawTile& tile, DrawImages images)
+      : left_(tile.left), top_(tile.top), right_(tile.right), bottom_(tile.bottom),
+        images_(images) {
     for (std::int32_t& row : rows_) row = -1;
+    for (int y = top_; y < bottom_; ++y)
+      for (int x = left_; x < right_; ++x) depths_[cell(x, y)] = images_.depths[pixel(x, y)];
   }
 
   void offer(int x, int y, double depth, std::int32_t record) {
     const auto rounded = static_cast<float>(depth);
-    float& nearest = images_.depths[std::int64_t{y} * images_.width + x];
-    if (!(rounded < nearest)) return;
-    nearest = rounded;
-    rows_[(y - tile_.top) * kDrawTile + x - tile_.left] = record;
+    const int at = cell(x, y);
+    if (!(rounded < depths_[at])) return;
+    depths_[at] = rounded;
+    rows_[at] = record;
+  }
+
+  // The same without a branch, which is faster where the outcome cannot be foreseen.
+  void offer_if(bool covered, int x, int y, float depth, std::int32_t record) {
+    const int at = cell(x, y);
+    const bool wins = covered & (depth < depths_[at]);
+    depths_[at] = wins ? depth : depths_[at];
+    rows_[at] = wins ? record : rows_[at];
   }
 
   // Calls paint(record, x, y, rgb), which returns the id, where a record is seen.
   template <typename Paint>
   void resolve(Paint paint) const {
-    for (int y = tile_.top; y < tile_.bottom; ++y)
-      for (int x = tile_.left; x < tile_.right; ++x) {
-        const std::int32_t record = rows_[(y - tile_.top) * kDrawTile + x - tile_.left];
-        if (record < 0) continue;
-        const std::int64_t pixel = std::int64_t{y} * images_.width + x;
-        images_.ids[pixel] = paint(record, x, y, images_.colors + 3 * pixel);
+    for (int y = top_; y < bottom_; ++y)
+      for (int x = left_; x < right_; ++x) {
+        const int at = cell(x, y);
+        if (rows_[at] < 0) continue;
+        images_.depths[pixel(x, y)] = depths_[at];
+        images_.ids[pixel(x, y)] = paint(rows_[at], x, y, images_.colors + 3 * pixel(x, y));
       }
   }
 
  private:
-  const DrawTile& tile_;
+  int cell(int x, int y) const { return (y - top_) * kDrawTile + x - left_; }
+  std::int64_t pixel(int x, int y) const { return std::int64_t{y} * images_.width + x; }
+
+  int left_, top_, right_, bottom_;
   DrawImages images_;
+  float depths_[kDrawTile * kDrawTile];  // rows of the picture would crowd few sets of the cache
   std::int32_t rows_[kDrawTile * kDrawTile];
 };
 

@@ -38,12 +38,15 @@ class Numbers:
         self.generator = torch.Generator().manual_seed(seed)
 
     def normal(self, *shape: int) -> Tensor:
+        """Normally distributed ones."""
         return torch.randn(shape, generator=self.generator)
 
     def colors(self, *shape: int) -> Tensor:
+        """RGB in [0, 1]."""
         return torch.rand(*shape, 3, generator=self.generator)
 
     def faces(self, count: int, vertices: int) -> Tensor:
+        """Numbers of three vertices a face."""
         return torch.randint(vertices, (count, 3), generator=self.generator)
 
 
@@ -339,13 +342,13 @@ def test_two_samples_are_the_mean_of_a_picture_of_twice_the_size(backend: Backen
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_samples_leave_sizes_in_pixels_as_they_are(backend: Backend) -> None:
-    dot = Points(torch.tensor([[10.5, 10.5, 1.0]]), torch.ones(1, 3), 4.0)
+    dot = Points(torch.tensor([[10.5, 10.5, 1.0]]), torch.ones(1, 3), 4.2)
     line = Lines(
         torch.tensor([[-9.0, 30.5, 1]]), torch.tensor([[99.0, 30.5, 1]]), torch.ones(1, 3), 3.0
     )
     for samples in (1, 2):
         drawn = draw([dot, line], straight(21, 40), samples=samples, backend=backend)
-        assert float(drawn.colors[0, :20, :, 0].sum()) == pytest.approx(16 * 3.14159, rel=0.06)
+        assert float(drawn.colors[0, :20, :, 0].sum()) == pytest.approx(3.14159 * 4.2**2, rel=0.06)
         assert float(drawn.colors[0, 20:, 5, 0].sum()) == 3.0
 
 

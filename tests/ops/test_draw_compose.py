@@ -1,5 +1,7 @@
 """A splat and a drawing together, against the rule pixel by pixel."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -20,8 +22,7 @@ def test_equals_the_loop_over_pixels() -> None:
     paint = torch.rand(*shape, 3, generator=rng)
     drawing = Drawing(paint, depths, torch.zeros(shape, dtype=torch.int32))
     actual = compose(colors, alphas, behind, drawing)
-    for at in torch.cartesian_prod(*(torch.arange(n) for n in shape)).tolist():
-        at = tuple(at)
+    for at in product(*map(range, shape)):
         if float(alphas[at]) == 0 or float(depths[at]) < float(behind[at]):
             expected = paint[at]
         else:

@@ -32,8 +32,8 @@ def draw(
     """Draw primitives, the nearest in front, equally near ones by their order, the first in front.
 
     Everything is opaque. A pixel is drawn by what covers its centre: a point where the centre is
-    nearer than its radius (and at least the pixel that it lies in); a line where the centre is within
-    half its width; a face by the top-left rule, after its corners were rounded to 1/256 pixel, so
+    nearer than its radius (and at least the pixel that it lies in); a line where the centre is
+    within half its width; a face by the top-left rule, after its corners were rounded to 1/256 pixel, so
     that faces that share an edge neither leave a gap nor draw a pixel twice. Lines and faces are
     cut where they come nearer than ``near``; depths and colours are interpolated correct in
     perspective. All is computed in float64 and rounded at the end. Nothing carries a gradient. On
@@ -47,9 +47,9 @@ def draw(
         background: RGB behind everything, or float32 pictures to draw into.
         depth: z-depth of the pictures to draw into, float32, infinite where nothing is; what is
             there stays in front of what is equally near.
-        samples: 1, or 2 for smooth edges: drawn at twice the size, then a pixel's colour is the mean
-            of its four samples, its depth and number are those of the nearest. Radii and widths
-            in pixels stay what they are.
+        samples: 1, or 2 for smooth edges: drawn at twice the size, then a pixel's colour is the
+            mean of its four samples, its depth and number are those of the nearest. Radii and
+            widths in pixels stay what they are.
         near: Points of z-depth ``near`` or less are not drawn, scene units.
         backend: ``auto`` takes the C++ kernels on the CPU where they were built, else torch;
             ``reference`` is the loop that tests compare with.

@@ -45,11 +45,11 @@ def blank(
     else:
         colors = torch.tensor(background, dtype=torch.float32, device=device)
     size = (cameras, height * samples, width * samples)
-    colors = colors.expand(*size, 3).contiguous().clone()
+    colors = colors.expand(*size, 3).clone(memory_format=torch.contiguous_format)
     if depth is None:
         depths = torch.full(size, torch.inf, device=device)
     else:
-        depths = _repeated(depth, samples).contiguous().clone()
+        depths = _repeated(depth, samples).clone(memory_format=torch.contiguous_format)
     return Canvas(colors, depths, torch.full(size, -1, dtype=torch.int32, device=device))
 
 

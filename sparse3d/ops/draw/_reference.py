@@ -28,7 +28,8 @@ def points(
     """Dots of a radius in pixels, or in scene units if ``in_world``."""
     _, matrix, near = camera
     for i, place in enumerate(positions.tolist()):
-        x, y, z = local = _in_camera(camera, place)
+        local = _in_camera(camera, place)
+        z = local[2]
         if z <= near:
             continue
         u, v = _pixel(camera, local)
