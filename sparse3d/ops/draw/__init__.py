@@ -33,11 +33,11 @@ def draw(
 
     Everything is opaque. A pixel is drawn by what covers its centre: a point where the centre is
     nearer than its radius (and at least the pixel that it lies in); a line where the centre is
-    within half its width; a face by the top-left rule, after its corners were rounded to 1/256 pixel, so
-    that faces that share an edge neither leave a gap nor draw a pixel twice. Lines and faces are
-    cut where they come nearer than ``near``; depths and colours are interpolated correct in
-    perspective. All is computed in float64 and rounded at the end. Nothing carries a gradient. On
-    the CPU the result does not depend on the number of threads.
+    within half its width; a face by the top-left rule, after its corners were rounded to 1/256
+    pixel, so that faces that share an edge neither leave a gap nor draw a pixel twice. Lines and
+    faces are cut where they come nearer than ``near``; depths and colours are interpolated correct
+    in perspective. All is computed in float64 and rounded at the end. Nothing carries a gradient.
+    On the CPU the result does not depend on the number of threads.
 
     Poses count as rigid: their inverse is the transpose.
 
