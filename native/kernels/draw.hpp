@@ -9,7 +9,7 @@
 
 namespace sparse3d {
 
-constexpr int kDrawTile = 64;  // pixels of a tile's edge
+constexpr int kDrawTile = 32;  // pixels of a tile's edge
 
 struct DrawCamera {
   double rotation[9];  // world_from_camera, row-major
