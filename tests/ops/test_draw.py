@@ -57,7 +57,7 @@ def things() -> dict[str, list[Primitive]]:
     ends, mesh = rng.normal(2, 12, 3) * 3, rng.normal(14, 3) * 2
     points = Points(cloud, rng.colors(60), 1.3)
     large = Points(far, rng.colors(20), 0.31, "world")
-    lines = Lines(*ends, rng.colors(12), 2.2)
+    lines = Lines(ends[0], ends[1], rng.colors(12), 2.2)
     surface = Triangles(mesh, rng.faces(25, 14), rng.colors(14))
     shaded = Triangles(mesh.double(), rng.faces(25, 14), rng.colors(25), "face", shaded=True)
     spot = torch.tensor([[0.2, 0.1, -0.3]]).expand(3, 3)
