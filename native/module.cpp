@@ -5,6 +5,7 @@ NB_MODULE(_native, module) {
   // An image that is alive at exit holds its graph, and that a RasterizePlan: no leak.
   nanobind::set_leak_warnings(false);
   sparse3d::bind_adam(module);
+  sparse3d::bind_draw(module);
   sparse3d::bind_finite(module);
   sparse3d::bind_isa(module);
   sparse3d::bind_knn(module);

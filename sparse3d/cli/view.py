@@ -1,5 +1,6 @@
 """Look at scenes: points, boxes, cameras, meshes and splats in one picture."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parse(Arguments, "view", arguments)
     _check(given)
     scenes = [open_scene(path) for path in given.paths]
-    image = snapshot(scenes, given.options, None if given.up is None else _axis(given.up))
+    up = None if given.up is None else _axis(given.up)
+    image = snapshot(scenes, given.options, up, _tell)
     with writing(given.snapshot) as draft:
         named = draft.with_suffix(given.snapshot.suffix)
         try:
@@ -54,6 +56,10 @@ def main(arguments: Sequence[str]) -> int:
             named.unlink(missing_ok=True)
     print(f"{image.shape[1]}x{image.shape[0]}: {given.snapshot}")
     return 0
+
+
+def _tell(line: str) -> None:
+    print(f"sparse3d: note: {line}", file=sys.stderr)
 
 
 def _check(given: Arguments) -> None:

@@ -1,5 +1,6 @@
 """A picture of scenes, without a window."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from sparse3d.scene import Scene
 from sparse3d.view.adapters import Kind, Selection, draw_scene, shown_frames
 from sparse3d.view.drawing import Drawing
 from sparse3d.view.layers import Layer, compose
-from sparse3d.view.open3d_layer import draw_geometry
+from sparse3d.view.renderer import Renderer, Tell, draw_geometry
 from sparse3d.view.splat_layer import draw_splats
 from sparse3d.view.viewpoint import Viewpoint, find_camera, overview, scene_up, through_camera
 
@@ -37,12 +38,16 @@ class SnapshotOptions:
     """What is left out."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Red, green, blue behind everything, 0 to 1."""
+    renderer: Renderer = "auto"
+    """What draws points, lines and surfaces: Open3D, or sparse3d's own drawing on the CPU; auto
+    takes Open3D unless it, EGL or an OpenGL driver is missing. Gaussians are always our own."""
 
 
 def snapshot(
     scenes: Sequence[Scene],
     options: SnapshotOptions,
     up: Float64[Tensor, " 3"] | None = None,
+    tell: Tell = warnings.warn,
 ) -> Float[Tensor, "h w 3"]:
     """Draw scenes that share a world into one picture.
 
@@ -50,6 +55,7 @@ def snapshot(
         scenes: What to show.
         options: Size, viewpoint, background.
         up: Unit vector upwards in the world; see :func:`scene_up` for what None means.
+        tell: Called with one line where ``auto`` draws without Open3D.
 
     Returns:
         RGB in [0, 1].
@@ -57,7 +63,7 @@ def snapshot(
     Raises:
         DataError: If there is nothing to draw, or stored values cannot be read.
         ConfigError: If there is no such camera or frame.
-        MissingDependencyError: If Open3D, EGL or an OpenGL driver is not there.
+        MissingDependencyError: If Open3D is asked for by name and cannot draw here.
     """
     upwards = scene_up(scenes) if up is None else up
     camera = None if options.camera is None else find_camera(scenes, options.camera)
@@ -73,20 +79,24 @@ def snapshot(
         photos = [c for frames in shown for f in frames if f.points is None for c in f.cameras]
         size = (options.width or 1280, options.height or 720)
         viewpoint = overview(drawing, photos, upwards, *size)
-    return picture(drawing, viewpoint, options.background)
+    return picture(drawing, viewpoint, options.background, options.renderer, tell)
 
 
 def picture(
-    drawing: Drawing, viewpoint: Viewpoint, background: tuple[float, float, float]
+    drawing: Drawing,
+    viewpoint: Viewpoint,
+    background: tuple[float, float, float],
+    renderer: Renderer = "auto",
+    tell: Tell = warnings.warn,
 ) -> Float[Tensor, "h w 3"]:
-    """Draw everything from a viewpoint: Open3D's part and the splat, composed by depth.
+    """Draw everything from a viewpoint: opaque things and the splat, composed by depth.
 
     Raises:
-        MissingDependencyError: If Open3D, EGL or an OpenGL driver is not there and needed.
+        MissingDependencyError: If Open3D is asked for by name and cannot draw here.
     """
     lens = viewpoint.intrinsics
     if drawing.has_geometry:
-        layer = draw_geometry(drawing, viewpoint, _SAMPLES)
+        layer = draw_geometry(renderer, drawing, viewpoint, _SAMPLES, tell)
     else:
         size = (lens.height * _SAMPLES, lens.width * _SAMPLES)
         layer = Layer(torch.zeros(*size, 3), torch.full(size, torch.inf))

@@ -1,6 +1,7 @@
 """``sparse3d view`` from its words to a picture, or one line of what is wrong."""
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,35 @@ def test_a_picture_is_written(cloud: Path, name: str, capfd: pytest.CaptureFixtu
         assert image.format == ("PNG" if name.endswith("png") else "JPEG")
     assert capfd.readouterr() == (f"200x100: {target}\n", "")
     assert [path.name for path in target.parent.glob(".*")] == []
+
+
+@pytest.mark.parametrize(("renderer", "noted"), [("own", False), ("auto", True)])
+def test_without_open3d_a_picture_is_drawn_all_the_same(
+    cloud: Path,
+    renderer: str,
+    noted: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "open3d", None)  # as if it were not installed
+    target = cloud.parent / "out.png"
+    words = ["view", str(cloud), "--snapshot", str(target), "--renderer", renderer]
+    assert main([*words, "--width", "90", "--height", "60"]) == 0
+    with Image.open(target) as image:
+        assert len(image.getcolors(90 * 60) or []) > 100
+    error = capsys.readouterr().err
+    assert error.count("\n") == noted
+    assert ("note: drawn by sparse3d itself" in error) == noted
+
+
+def test_open3d_by_name_must_be_installed(
+    cloud: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "open3d", None)
+    target = cloud.parent / "out.png"
+    assert main(["view", str(cloud), "--snapshot", str(target), "--renderer", "open3d"]) == 2
+    assert "needs Open3D" in capsys.readouterr().err
+    assert not target.exists()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sparse3d.cli.demo.training import train_or_continue
 from sparse3d.data.simulate.room import RoomConfig, simulate_room
-from sparse3d.errors import MissingDependencyError
 from sparse3d.scene import Scene
 from sparse3d.scene.formats.registry import open_scene
 from sparse3d.splat.config import SplatConfig
@@ -110,18 +109,15 @@ class RoomDemo:
         )
 
 
-def _overview(draft: Path, scene: Scene) -> Path | None:
-    """A picture of the splat with the cameras; None, and a line that says so, without a driver."""
+def _overview(draft: Path, scene: Scene) -> Path:
+    """A picture of the splat with the cameras; a line says so where Open3D has no part in it."""
     from sparse3d.scene.images import write_rgb
     from sparse3d.view.snapshot import SnapshotOptions, snapshot
 
     splat = open_scene(draft / "run" / "splat.ply").gaussians
     shown = dataclasses.replace(scene, mesh=None, gaussians=splat)
-    try:
-        picture = snapshot([shown], SnapshotOptions(width=1200, height=640))
-    except MissingDependencyError as error:
-        print(f"the page goes without a picture of the whole splat: {error}", file=sys.stderr)
-        return None
+    options = SnapshotOptions(width=1200, height=640)
+    picture = snapshot([shown], options, tell=lambda line: print(line, file=sys.stderr))
     write_rgb(draft / "overview.png", picture)
     return draft / "overview.png"
 
