@@ -28,17 +28,20 @@ static inline float float_of(uint32_t bits) {
   return value;
 }
 
-// For -126 <= x <= 127, anything elsewhere. Relative error 2e-7: nearest integer plus a minimax
-// polynomial of degree 5 on [-1/2, 1/2].
+// 1.5 * 2^23: a sum with it holds the nearest integer in its low bits.
+static constexpr float kExp2Magic = 12582912.0f;
+
+// Minimax polynomial of 2^x on [-1/2, 1/2], highest power first.
+static constexpr float kExp2Terms[6] = {0.0013276459649205208f, 0.009675541892647743f,
+                                        0.05550713464617729f,   0.24022120237350464f,
+                                        0.6931469440460205f,    1.0f};
+
+// For -126 <= x <= 127, anything elsewhere. Relative error 2e-7: nearest integer plus polynomial.
 static inline float exp2_fast(float x) {
-  const float shifted = x + 12582912.0f;  // 1.5 * 2^23: the integer lands in the low bits
-  const float f = x - (shifted - 12582912.0f);
-  float p = 0.0013276459649205208f;
-  p = madd(p, f, 0.009675541892647743f);
-  p = madd(p, f, 0.05550713464617729f);
-  p = madd(p, f, 0.24022120237350464f);
-  p = madd(p, f, 0.6931469440460205f);
-  p = madd(p, f, 1.0f);
+  const float shifted = x + kExp2Magic;
+  const float f = x - (shifted - kExp2Magic);
+  float p = kExp2Terms[0];
+  for (int i = 1; i < 6; ++i) p = madd(p, f, kExp2Terms[i]);
   return float_of(bits_of(p) + (bits_of(shifted) << 23));
 }
 

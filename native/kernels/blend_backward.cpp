@@ -1,0 +1,171 @@
+#include "kernels/blend.hpp"
+#include "kernels/lanes.hpp"
+#include "kernels/replay.hpp"
+
+namespace sparse3d::SPARSE3D_ISA {
+namespace {
+
+constexpr int kParts = kTile / kLanes;
+
+using Row = float[kTile];
+
+constexpr Row kCentres = {0.5f, 1.5f, 2.5f,  3.5f,  4.5f,  5.5f,  6.5f,  7.5f,
+                          8.5f, 9.5f, 10.5f, 11.5f, 12.5f, 13.5f, 14.5f, 15.5f};
+
+// Pixels of a row, and the gradients that arrive there.
+struct alignas(64) RowState {
+  Row t;                        // transmittance behind the entry at hand
+  Row behind;                   // sum over what lies behind of weight * (its values . gradient)
+  Row r, g, b, alpha, depth;    // dL/d sums
+  std::int32_t last[kTile];
+  std::int32_t row_last;
+};
+
+void clear(RowState& s) {
+  for (int i = 0; i < kTile; ++i) {
+    s.t[i] = 1.0f;
+    s.behind[i] = s.r[i] = s.g[i] = s.b[i] = s.alpha[i] = s.depth[i] = 0.0f;
+    s.last[i] = -1;
+  }
+  s.row_last = -1;
+}
+
+// Gradients of colour, of alpha (the sum of weights) and of the sum of weighted depths.
+void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, RowState& s,
+                double* background_gradient) {
+  const float* gradient = images.color_gradients + 3 * pixel;
+  const float left = images.transmittances[pixel], alpha = images.alphas[pixel];
+  s.t[i] = left;
+  s.r[i] = gradient[0];
+  s.g[i] = gradient[1];
+  s.b[i] = gradient[2];
+  s.depth[i] = alpha > 0 ? images.depth_gradients[pixel] / alpha : 0.0f;
+  s.alpha[i] = images.alpha_gradients[pixel] - s.depth[i] * images.depths[pixel];
+  float dot = 0;
+  for (int channel = 0; channel < 3; ++channel) {
+    dot = madd(images.background[channel], gradient[channel], dot);
+    background_gradient[channel] += left * gradient[channel];
+  }
+  s.behind[i] = left * dot;
+  s.last[i] = images.last[pixel];
+  if (s.last[i] > s.row_last) s.row_last = s.last[i];
+}
+
+// Returns the number of the last entry that any pixel may show.
+std::int32_t load(const TileView& tile, const BackwardImages& images, RowState* rows,
+                  double* background_gradient) {
+  std::int32_t tile_last = -1;
+  for (int row = 0; row < tile.rows; ++row) {
+    clear(rows[row]);
+    const std::int64_t begin = std::int64_t{tile.y + row} * tile.width + tile.x;
+    for (int i = 0; i < tile.columns; ++i)
+      load_pixel(images, begin + i, i, rows[row], background_gradient);
+    if (rows[row].row_last > tile_last) tile_last = rows[row].row_last;
+  }
+  return tile_last;
+}
+
+struct Sums {
+  Lanes g, gu, gv, guu, guv, gvv, red, green, blue, depth;
+};
+
+// What the parts of a row add to the sums before the row's v is known to be the same for all.
+struct RowSums {
+  Lanes g, gu, guu, red, green, blue, depth;
+};
+
+inline void blend_part_backward(const Splat& splat, const RowPlace& place, std::int32_t index,
+                                int part, RowState& s, RowSums& sums) {
+  const int at = part * kLanes;
+  const Lanes centre = plus(load_lanes(kCentres + at), all_lanes(place.shift));
+  const Lanes u = times(all_lanes(splat.a), centre);
+  const Lanes power = fused_minus(u, u, all_lanes(place.power));
+  const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
+  const Lanes unclamped = zero_after(index, s.last + at, reached);
+  const Lanes alpha = smaller(unclamped, all_lanes(kReplayMaxAlpha));
+  const Lanes inverse = over(all_lanes(1.0f), minus(all_lanes(1.0f), alpha));
+  const Lanes before = times(load_lanes(s.t + at), inverse);
+  const Lanes weight = times(alpha, before);
+  const Lanes red = load_lanes(s.r + at), green = load_lanes(s.g + at);
+  const Lanes blue = load_lanes(s.b + at), depth = load_lanes(s.depth + at);
+  Lanes value = fused(all_lanes(splat.color[0]), red, load_lanes(s.alpha + at));
+  value = fused(all_lanes(splat.color[1]), green, value);
+  value = fused(all_lanes(splat.color[2]), blue, value);
+  value = fused(all_lanes(splat.depth), depth, value);
+  const Lanes behind = load_lanes(s.behind + at);
+  const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
+  const Lanes g = zero_if_less(all_lanes(kReplayMaxAlpha), unclamped, times(alpha, slope));
+  store_lanes(s.behind + at, fused(weight, value, behind));
+  store_lanes(s.t + at, before);
+  const Lanes gu = times(g, u);
+  sums.g = plus(sums.g, g);
+  sums.gu = plus(sums.gu, gu);
+  sums.guu = fused(gu, u, sums.guu);
+  sums.red = fused(weight, red, sums.red);
+  sums.green = fused(weight, green, sums.green);
+  sums.blue = fused(weight, blue, sums.blue);
+  sums.depth = fused(weight, depth, sums.depth);
+}
+
+inline void blend_row_backward(const Splat& splat, const RowPlace& place, std::int32_t index,
+                               RowState& s, Sums& sums) {
+  const Lanes zero = all_lanes(0.0f);
+  RowSums row{zero, zero, zero, sums.red, sums.green, sums.blue, sums.depth};
+  for (int part = 0; part < kParts; ++part)
+    blend_part_backward(splat, place, index, part, s, row);
+  const Lanes v = all_lanes(place.v), vv = times(v, v);
+  sums.g = plus(sums.g, row.g);
+  sums.gu = plus(sums.gu, row.gu);
+  sums.guu = plus(sums.guu, row.guu);
+  sums.gv = fused(v, row.g, sums.gv);
+  sums.guv = fused(v, row.gu, sums.guv);
+  sums.gvv = fused(vv, row.g, sums.gvv);
+  sums.red = row.red;
+  sums.green = row.green;
+  sums.blue = row.blue;
+  sums.depth = row.depth;
+}
+
+// Halves are added until one value is left.
+inline float total(Lanes sum) {
+  float values[kLanes];
+  store_lanes(values, sum);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) values[i] += values[i + half];
+  return values[0];
+}
+
+inline SplatGradient reduce(const Sums& sums) {
+  return {total(sums.g),
+          total(sums.gu),
+          total(sums.gv),
+          total(sums.guu),
+          total(sums.guv),
+          total(sums.gvv),
+          {total(sums.red), total(sums.green), total(sums.blue)},
+          total(sums.depth)};
+}
+
+}  // namespace
+
+void blend_backward(const TileView& tile, const BackwardImages& images, SplatGradient* slots,
+                    double* background_gradient) {
+  RowState rows[kTile];
+  const std::int32_t tile_last = load(tile, images, rows, background_gradient);
+  for (int index = tile.count - 1; index > tile_last; --index)
+    slots[tile.entries[index].slot] = SplatGradient{};
+  for (int index = tile_last; index >= 0; --index) {
+    const Splat& splat = tile.splats[tile.entries[index].splat];
+    const Reached reached = reached_rows(splat, tile);
+    const Lanes zero = all_lanes(0.0f);
+    Sums sums{zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
+    for (int row = reached.first; row <= reached.last; ++row) {
+      RowPlace place;
+      if (index > rows[row].row_last || !place_row(reached, row, &place)) continue;
+      blend_row_backward(splat, place, index, rows[row], sums);
+    }
+    slots[tile.entries[index].slot] = reduce(sums);
+  }
+}
+
+}  // namespace sparse3d::SPARSE3D_ISA
