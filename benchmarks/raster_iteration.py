@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from harness import Clock, Row, Timing, run
 from harness.machine import use_threads
-from raster.scenes import SceneSettings, behind_curtain, make_scene, out_of_sight
-from raster.training import time_forward, time_training
+from raster.scenes import SceneSettings, make_scene
+from raster.training import time_training
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,9 @@ def _measure(case: Case, clock: Clock) -> Iterator[Row]:
     times = time_training(scene, clock)
     yield _row(case, "iteration", times.whole, case.goal)
     yield _row(case, "  forward", times.forward)
-    # The forward pass is one call, so its parts are timed as calls that lack the later ones.
-    projection = time_forward(out_of_sight(scene), clock)
-    listing = time_forward(behind_curtain(scene), clock)
-    yield _row(case, "    project (a call with nothing in view)", projection)
-    yield _row(case, "    project, colour, sort, list (a call behind a curtain)", listing)
+    yield _row(case, "    project, colours", times.project)
+    yield _row(case, "    sort, list by tile", times.listing)
+    yield _row(case, "    blend", times.blend)
     yield _row(case, "  loss and its gradient", times.loss)
     yield _row(case, "  backward", times.backward)
     yield _row(case, "  Adam", times.optimizer)

@@ -1,5 +1,7 @@
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 
+#include <array>
 #include <optional>
 #include <stdexcept>
 
@@ -80,7 +82,8 @@ void backward(const RasterizePlan& plan, const In2& means, const In2& quaternion
               const In2& log_scales, const In1& logits, const In3& sh, const In2& background,
               const In3& alphas, const In3& depths, const In4& color_gradients,
               const In3& alpha_gradients, const In3& depth_gradients,
-              const std::optional<In3>& shape_gradients, const Tensor<float, 2>& out_means, const Tensor<float, 2>& out_quaternions,
+              const std::optional<In3>& shape_gradients, const Tensor<float, 2>& out_means,
+              const Tensor<float, 2>& out_quaternions,
               const Tensor<float, 2>& out_log_scales, const Tensor<float, 1>& out_logits,
               const Tensor<float, 3>& out_sh, const Tensor<float, 3>& out_poses,
               const Tensor<float, 2>& out_background, const Tensor<float, 3>& out_centres) {
@@ -119,6 +122,16 @@ void backward(const RasterizePlan& plan, const In2& means, const In2& quaternion
       out_background.data()[3 * i + row] = static_cast<float>(backdrop[row]);
     }
   }
+}
+
+std::array<double, 3> stage_seconds(const RasterizePlan& plan) {
+  std::array<double, 3> sums{};
+  for (const ViewPlan& view : plan.views) {
+    sums[0] += view.seconds.project;
+    sums[1] += view.seconds.list;
+    sums[2] += view.seconds.blend;
+  }
+  return sums;
 }
 
 const ViewPlan& view_of(const RasterizePlan& plan, std::size_t view) {
@@ -220,7 +233,9 @@ void bind_rasterize(nanobind::module_& module) {
   using nanobind::arg;
   const auto release = nanobind::call_guard<nanobind::gil_scoped_release>();
   nanobind::class_<RasterizePlan>(module, "RasterizePlan",
-                                  "What rasterize_backward must know of the forward call.");
+                                  "What rasterize_backward must know of the forward call.")
+      .def_prop_ro("seconds", &stage_seconds,
+                   "Projecting with colours, sorting and listing by tile, blending; all views.");
   module.def("rasterize_forward", &forward, arg("means"), arg("quaternions"), arg("log_scales"),
              arg("logit_opacities"), arg("sh"), arg("world_from_camera"), arg("matrices"),
              arg("background"), arg("near"), arg("blur"), arg("orthographic"), arg("antialiased"),

@@ -28,6 +28,12 @@ class Iteration:
     """L1 and SSIM; the native operator computes their gradient here, too."""
     backward: Timing
     optimizer: Timing
+    project: Timing
+    """Of the forward pass: to pixels, with colours."""
+    listing: Timing
+    """Of the forward pass: sort by depth, list by tile."""
+    blend: Timing
+    """Of the forward pass: the tiles."""
 
 
 class Training:
@@ -43,23 +49,24 @@ class Training:
         self._target = (picture + noise).clamp(0, 1)
 
     def step(self) -> list[float]:
-        """One iteration; seconds of its four parts and of the whole."""
+        """One iteration; seconds of the whole, its four parts and the stages of the first."""
         moments = [time.perf_counter()]
 
         def mark() -> None:
             moments.append(time.perf_counter())
 
         self._optimizer.zero_grad()
-        image = render(self._scene).colors[0]
+        colors = render(self._scene).colors
         mark()
-        loss = photometric_loss(image, self._target)
+        loss = photometric_loss(colors[0], self._target)
         mark()
         loss.backward()
         mark()
         self._optimizer.step()
         mark()
         parts = [end - begin for begin, end in pairwise(moments)]
-        return [moments[-1] - moments[0], *parts]
+        stages = colors.grad_fn.plan.seconds  # pyright: ignore  # of our own autograd function
+        return [moments[-1] - moments[0], *parts, *stages]
 
 
 def time_training(scene: Scene, clock: Clock) -> Iteration:

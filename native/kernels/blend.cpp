@@ -14,9 +14,6 @@ constexpr int kBatch = 128;  // entries that are looked at before rows are blend
 
 using Row = float[kTile];
 
-constexpr Row kCentres = {0.5f, 1.5f, 2.5f,  3.5f,  4.5f,  5.5f,  6.5f,  7.5f,
-                          8.5f, 9.5f, 10.5f, 11.5f, 12.5f, 13.5f, 14.5f, 15.5f};
-
 // What blending needs of an entry, beside its place in a row.
 struct Paint {
   float a, color[3], depth;

@@ -9,9 +9,6 @@ constexpr int kParts = kTile / kLanes;
 
 using Row = float[kTile];
 
-constexpr Row kCentres = {0.5f, 1.5f, 2.5f,  3.5f,  4.5f,  5.5f,  6.5f,  7.5f,
-                          8.5f, 9.5f, 10.5f, 11.5f, 12.5f, 13.5f, 14.5f, 15.5f};
-
 // Pixels of a row, and the gradients that arrive there.
 struct alignas(64) RowState {
   Row t;                        // transmittance behind the entry at hand
@@ -107,12 +104,13 @@ inline void blend_part_backward(const Splat& splat, const RowPlace& place, std::
   sums.depth = fused(weight, depth, sums.depth);
 }
 
-inline void blend_row_backward(const Splat& splat, const RowPlace& place, std::int32_t index,
-                               RowState& s, Sums& sums) {
+inline void blend_row_backward(const Splat& splat, const Reached& reached, const RowPlace& place,
+                               std::int32_t index, RowState& s, Sums& sums) {
   const Lanes zero = all_lanes(0.0f);
   RowSums row{zero, zero, zero, sums.red, sums.green, sums.blue, sums.depth};
   for (int part = 0; part < kParts; ++part)
-    blend_part_backward(splat, place, index, part, s, row);
+    if (reaches(reached, place, part * kLanes, kLanes))
+      blend_part_backward(splat, place, index, part, s, row);
   const Lanes v = all_lanes(place.v), vv = times(v, v);
   sums.g = plus(sums.g, row.g);
   sums.gu = plus(sums.gu, row.gu);
@@ -162,7 +160,7 @@ void blend_backward(const TileView& tile, const BackwardImages& images, SplatGra
     for (int row = reached.first; row <= reached.last; ++row) {
       RowPlace place;
       if (index > rows[row].row_last || !place_row(reached, row, &place)) continue;
-      blend_row_backward(splat, place, index, rows[row], sums);
+      blend_row_backward(splat, reached, place, index, rows[row], sums);
     }
     slots[tile.entries[index].slot] = reduce(sums);
   }

@@ -1,4 +1,4 @@
-// What a splat covers of a row of a tile, once more, when it is known where each pixel ended.
+// What a splat covers of a row of a tile, for blending and for all that repeats it.
 #pragma once
 
 #include "kernels/exp2.hpp"
@@ -6,10 +6,13 @@
 
 namespace sparse3d::SPARSE3D_ISA {
 
-constexpr float kReplayMaxAlpha = 0.999f;             // as in blend.cpp
+constexpr float kReplayMaxAlpha = 0.999f;
 constexpr float kReplayMinPower = -7.994353436858858f;  // log2(1/255): less is not drawn
 
 using ReplayRow = float[kTile];
+
+constexpr ReplayRow kCentres = {0.5f, 1.5f, 2.5f,  3.5f,  4.5f,  5.5f,  6.5f,  7.5f,
+                                8.5f, 9.5f, 10.5f, 11.5f, 12.5f, 13.5f, 14.5f, 15.5f};
 
 // An entry in coordinates of its tile, and the rows that it reaches.
 struct Reached {
@@ -36,18 +39,25 @@ struct RowPlace {
   float shift, v, power;
 };
 
-// False if the row is out of reach.
-static inline bool place_row(const Reached& r, int row, RowPlace* place) {
+static inline RowPlace place_of(const Reached& r, int row) {
   const float dy = static_cast<float>(row) + 0.5f - r.y;
-  place->shift = madd(r.k, dy, -r.x);
-  place->v = r.c * dy;
-  const float vv = place->v * place->v;
-  place->power = r.log2_opacity - vv;
-  const float left = 0.5f + place->shift;  // dx + k dy at the first and the last pixel centre
-  const float right = -(kTile - 0.5f) - place->shift;
+  const float v = r.c * dy;
+  return {madd(r.k, dy, -r.x), v, r.log2_opacity - v * v};
+}
+
+// False if all of `count` pixels of the row from `first` on are out of reach.
+static inline bool reaches(const Reached& r, const RowPlace& place, int first, int count) {
+  const float left = static_cast<float>(first) + 0.5f + place.shift;  // dx + k dy at its ends
+  const float right = -static_cast<float>(first + count) + 0.5f - place.shift;
   const float outside = left > 0 ? left : right > 0 ? right : 0.0f;
   const float u = r.a * outside;
-  return u * u <= r.reach - vv;
+  return u * u <= r.reach - place.v * place.v;
+}
+
+// False if the row is out of reach.
+static inline bool place_row(const Reached& r, int row, RowPlace* place) {
+  *place = place_of(r, row);
+  return reaches(r, *place, 0, kTile);
 }
 
 static inline float u_at(const Reached& r, const RowPlace& place, int i) {

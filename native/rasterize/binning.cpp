@@ -58,15 +58,17 @@ struct Range {
 
 Range centres(float low, float high, int count) {
   const auto limit = static_cast<float>(count);
-  return {static_cast<int>(std::ceil(std::clamp(low - 0.5f, 0.0f, limit))),
-          static_cast<int>(std::floor(std::clamp(high - 0.5f, -1.0f, limit - 1)))};
+  const float start = std::clamp(low - 0.5f, 0.0f, limit);
+  const int below = static_cast<int>(start);  // conversions cut off, and are no function calls
+  return {below + (start > static_cast<float>(below) ? 1 : 0),
+          static_cast<int>(std::clamp(high + 0.5f, 0.0f, limit)) - 1};
 }
 
-// Calls visit(tile) for each tile with a pixel centre in the ellipse, row by row (AccuTile of
-// Speedy-Splat, Hanson et al. 2025, on pixel centres): in a band of rows, the ellipse is widest at
-// its own extreme point, or at the edge of the band that is nearest to it.
+// Calls visit(first tile, count) for the tiles with a pixel centre in the ellipse, row by row
+// (AccuTile of Speedy-Splat, Hanson et al. 2025, on pixel centres): in a band of rows, the ellipse
+// is widest at its own extreme point, or at the edge of the band that is nearest to it.
 template <typename Visit>
-void for_each_tile(const Splat& s, const Grid& grid, Visit visit) {
+void for_each_span(const Splat& s, const Grid& grid, Visit visit) {
   const float slack = 0.01f + 1e-6f * (std::abs(s.x) + std::abs(s.y));
   const Range rows = centres(s.y - s.height - slack, s.y + s.height + slack, grid.height);
   const auto half_width = [&](float dy) {
@@ -82,17 +84,28 @@ void for_each_tile(const Splat& s, const Grid& grid, Visit visit) {
     const Range columns = centres(s.x - s.k * left - half_width(left) - slack,
                                   s.x - s.k * right + half_width(right) + slack, grid.width);
     if (columns.first > columns.last) continue;
-    for (int tile = columns.first / kTile; tile <= columns.last / kTile; ++tile)
-      if (!grid.wanted || grid.wanted[band * grid.columns + tile])
-        visit(band * grid.columns + tile);
+    const int first = band * grid.columns + columns.first / kTile;
+    const int last = band * grid.columns + columns.last / kTile;
+    if (grid.wanted == nullptr) {
+      visit(first, last - first + 1);
+      continue;
+    }
+    for (int tile = first; tile <= last; ++tile)
+      if (grid.wanted[tile]) visit(tile, 1);
   }
 }
+
+// Tiles side by side that a splat touches.
+struct Span {
+  std::int32_t splat, tile, count;
+};
 
 // Splats in front-to-back order are cut into parts; each part counts and fills on its own, and the
 // starts make the parts follow each other within every tile.
 struct Parts {
   std::int64_t count;
   std::vector<std::int64_t> tile_counts;  // [count, tiles]
+  std::vector<std::vector<Span>> spans;   // of each part, front to back
 };
 
 constexpr std::int64_t kSplatsAPart = 4096;
@@ -104,18 +117,22 @@ std::int64_t parts_of(std::int64_t splats) {
 Parts count_entries(const Splat* splats, const Grid& grid, TileLists& lists) {
   const auto visible = static_cast<std::int64_t>(lists.order.size());
   const std::int64_t tiles = std::int64_t{grid.columns} * grid.rows;
-  Parts parts{parts_of(visible), {}};
+  Parts parts{parts_of(visible), {}, {}};
   parts.tile_counts.assign(static_cast<std::size_t>(parts.count * tiles), 0);
+  parts.spans.resize(static_cast<std::size_t>(parts.count));
   lists.slot_starts.assign(static_cast<std::size_t>(visible) + 1, 0);
 #pragma omp parallel for schedule(static)
   for (std::int64_t part = 0; part < parts.count; ++part) {
     std::int64_t* counts = parts.tile_counts.data() + part * tiles;
-    for (std::int64_t i = visible * part / parts.count; i < visible * (part + 1) / parts.count;
-         ++i) {
+    std::vector<Span>& spans = parts.spans[static_cast<std::size_t>(part)];
+    const std::int64_t end = visible * (part + 1) / parts.count;
+    for (std::int64_t i = visible * part / parts.count; i < end; ++i) {
+      const std::int32_t splat = lists.order[static_cast<std::size_t>(i)];
       std::int64_t touched = 0;
-      for_each_tile(splats[lists.order[static_cast<std::size_t>(i)]], grid, [&](int tile) {
-        ++counts[tile];
-        ++touched;
+      for_each_span(splats[splat], grid, [&](int tile, int count) {
+        for (int step = 0; step < count; ++step) ++counts[tile + step];
+        spans.push_back({splat, tile, count});
+        touched += count;
       });
       lists.slot_starts[static_cast<std::size_t>(i) + 1] = touched;
     }
@@ -141,19 +158,16 @@ void lay_out(Parts& parts, std::int64_t tiles, TileLists& lists) {
   lists.entry_starts[static_cast<std::size_t>(tiles)] = next;
 }
 
-void fill(const Splat* splats, const Grid& grid, Parts& parts, TileLists& lists) {
+void fill(std::int64_t tiles, Parts& parts, TileLists& lists) {
   const auto visible = static_cast<std::int64_t>(lists.order.size());
-  const std::int64_t tiles = std::int64_t{grid.columns} * grid.rows;
 #pragma omp parallel for schedule(static)
   for (std::int64_t part = 0; part < parts.count; ++part) {
     std::int64_t* next = parts.tile_counts.data() + part * tiles;
-    for (std::int64_t i = visible * part / parts.count; i < visible * (part + 1) / parts.count;
-         ++i) {
-      const std::int32_t splat = lists.order[static_cast<std::size_t>(i)];
-      auto slot = static_cast<std::int32_t>(lists.slot_starts[static_cast<std::size_t>(i)]);
-      for_each_tile(splats[splat], grid,
-                    [&](int tile) { lists.entries[next[tile]++] = {splat, slot++}; });
-    }
+    const auto first = static_cast<std::size_t>(visible * part / parts.count);
+    auto slot = static_cast<std::int32_t>(lists.slot_starts[first]);
+    for (const Span& span : parts.spans[static_cast<std::size_t>(part)])
+      for (int tile = span.tile; tile < span.tile + span.count; ++tile)
+        lists.entries[next[tile]++] = {span.splat, slot++};
   }
 }
 
@@ -171,7 +185,7 @@ TileLists list_by_tile(const Splat* splats, std::int64_t count, int width, int h
   if (lists.slot_starts.back() > std::numeric_limits<std::int32_t>::max())
     throw std::invalid_argument("Gaussians cover more than 2^31 tiles in one view");
   lists.entries = Buffer<Entry>(lists.slot_starts.back());
-  fill(splats, grid, parts, lists);
+  fill(tiles, parts, lists);
   return lists;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "kernels/blend.hpp"
 #include "kernels/project.hpp"
@@ -10,6 +11,20 @@ namespace sparse3d {
 namespace {
 
 constexpr std::int64_t kChunk = 512;  // Gaussians projected at once
+
+class Stopwatch {
+ public:
+  // Seconds since the last lap, or since it was made.
+  double lap() {
+    const Clock::time_point before = last_;
+    last_ = Clock::now();
+    return std::chrono::duration<double>(last_ - before).count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+};
 
 std::int64_t chunks(std::int64_t count) { return (count + kChunk - 1) / kChunk; }
 
@@ -122,19 +137,23 @@ ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& v
               const bool* wanted, ForwardImages images, std::int32_t* radii) {
   const std::int64_t pixels = std::int64_t{view.width} * view.height;
   ViewPlan plan{view, Buffer<Splat>(count), {}, Buffer<float>(pixels),
-                Buffer<std::int32_t>(pixels)};
+                Buffer<std::int32_t>(pixels), {}};
+  Stopwatch watch;
   const auto project_rows = SPARSE3D_PICK(project);
 #pragma omp parallel for schedule(static)
   for (std::int64_t chunk = 0; chunk < chunks(count); ++chunk)
     project_rows(in, view, chunk * kChunk, std::min(count, (chunk + 1) * kChunk),
                  plan.splats.data(), radii);
+  plan.seconds.project = watch.lap();
   plan.lists = list_by_tile(plan.splats.data(), count, view.width, view.height, wanted);
+  plan.seconds.list = watch.lap();
   images.transmittances = plan.transmittances.data();
   images.last = plan.last.data();
   const auto blend_tile = SPARSE3D_PICK(blend);
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t tile = 0; tile < tile_count(view); ++tile)
     blend_tile(tile_view(plan, tile), images);
+  plan.seconds.blend = watch.lap();
   return plan;
 }
 

@@ -9,6 +9,11 @@
 
 namespace sparse3d {
 
+// How long the stages of a forward call took, seconds.
+struct StageSeconds {
+  double project = 0, list = 0, blend = 0;
+};
+
 // What backward needs to know of one view.
 struct ViewPlan {
   PinholeView view;
@@ -16,6 +21,7 @@ struct ViewPlan {
   TileLists lists;
   Buffer<float> transmittances;
   Buffer<std::int32_t> last;
+  StageSeconds seconds;
 };
 
 struct RasterizePlan {
