@@ -14,7 +14,7 @@ from torch import Tensor
 __all__ = ["encode_axis", "heading", "is_forward"]
 
 _FORWARD = math.pi / 4
-"""Middle of the forward half turn, radians: its ends lie off the usual headings."""
+"""Middle of the forward half turn, radians: its ends lie off headings along and across the road."""
 
 
 def encode_axis(yaws: Float[Tensor, " n"]) -> Float[Tensor, "n 2"]:

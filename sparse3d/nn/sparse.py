@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.ops.sparse_conv import sparse_conv
 from sparse3d.scene.sparse_grid import SparseGrid
 
-__all__ = ["SparseConv3d", "SparseTensor", "to_dense"]
+__all__ = ["RowNorm", "SparseConv3d", "SparseTensor", "to_dense"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,17 @@ class SparseTensor:
         return replace(self, features=features)
 
 
+class RowNorm(nn.BatchNorm1d):
+    """Batch norm over rows; fewer than two have no statistics of their own and use the running."""
+
+    def forward(self, input: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+        """Normalise."""
+        if not self.training or len(input) > 1:
+            return super().forward(input)
+        statistics = (self.running_mean, self.running_var, self.weight, self.bias)
+        return batch_norm(input, *statistics, training=False, eps=self.eps)
+
+
 class SparseConv3d(nn.Module):
     """Sparse convolution, batch norm, ReLU: submanifold without stride, else with new cells.
 
@@ -42,7 +54,7 @@ class SparseConv3d(nn.Module):
         super().__init__()
         self.kernel = kernel
         self.weight = nn.Parameter(torch.empty(kernel.volume, inputs, outputs))
-        self.norm = nn.BatchNorm1d(outputs, eps=1e-3, momentum=momentum)
+        self.norm = RowNorm(outputs, eps=1e-3, momentum=momentum)
         # He et al. 2015, for the inputs that a cell on a surface has: a plane through the kernel.
         reads = kernel.volume ** (2 / 3) * inputs
         nn.init.normal_(self.weight, std=math.sqrt(2 / reads))

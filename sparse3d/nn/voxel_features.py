@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sparse3d.nn.sparse import SparseTensor
+from sparse3d.nn.sparse import RowNorm, SparseTensor
 from sparse3d.ops.segment import segment_reduce
 from sparse3d.ops.voxelize import Voxels, VoxelSpace
 
@@ -30,7 +30,7 @@ class VoxelFeatures(nn.Module):
         super().__init__()
         self.space = space
         self.linear = nn.Linear(self.inputs, channels, bias=False)
-        self.norm = nn.BatchNorm1d(channels, eps=1e-3, momentum=momentum)
+        self.norm = RowNorm(channels, eps=1e-3, momentum=momentum)
 
     def forward(
         self, positions: Float[Tensor, "n 3"], intensities: Float[Tensor, " n"], voxels: Voxels

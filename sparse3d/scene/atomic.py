@@ -1,6 +1,7 @@
 """Outputs that are either whole or not there."""
 
 import errno
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -26,8 +27,11 @@ def writing(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
 
     Raises:
         DataError: If ``target`` is a folder with contents and may not be replaced, or the disk is
-            full or not writable.
+            full or not writable, or it is the current folder or one around it.
     """
+    target = Path(os.path.abspath(target))  # noqa: PTH100 - keeps links, which resolve() follows
+    if target.is_dir() and target in (Path.cwd(), *Path.cwd().parents):
+        raise DataError(target, "cannot be replaced from within; name a folder inside it")
     if target.is_dir() and not replace_folder and any(target.iterdir()):
         raise DataError(target, "output folder must be new or empty")
     draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.part"
@@ -44,9 +48,18 @@ def writing(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
 
 
 def _replace(draft: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    draft.replace(target)
+    """Put the old folder, if there is one, aside until the new one is in its place."""
+    if not target.is_dir():
+        draft.replace(target)
+        return
+    aside = draft.with_suffix(".old")
+    target.replace(aside)
+    try:
+        draft.replace(target)
+    except OSError:
+        aside.replace(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

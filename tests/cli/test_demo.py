@@ -85,7 +85,7 @@ def small(
     monkeypatch.setattr(room, "_ROOM", ROOM)
     monkeypatch.setattr(street, "_RECIPE", str(recipe))
     monkeypatch.setattr("sparse3d.data.simulate.street.write.simulate_street", few_streets)
-    monkeypatch.setattr("sparse3d.view.snapshot.snapshot", lambda *_: torch.rand(6, 8, 3))
+    monkeypatch.setattr("sparse3d.view.snapshot.snapshot", lambda *_, **__: torch.rand(6, 8, 3))
     monkeypatch.chdir(tmp_path)
 
 
@@ -161,7 +161,7 @@ def test_what_is_no_demo_is_left_alone(
 def test_a_failure_before_training_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise MissingDependencyError("open3d", "pip install 'sparse3d[sim]'")
 
     monkeypatch.setattr(room, "simulate_room", fail)
@@ -211,7 +211,7 @@ def test_an_interruption_among_the_streets_is_continued(
 def test_an_interruption_in_the_room_keeps_the_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -272,7 +272,7 @@ def test_an_interrupted_demo_of_another_room_is_thrown_away(tmp_path: Path) -> N
 def test_without_a_driver_the_page_goes_without_the_overview(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise MissingDependencyError("no OpenGL driver", "apt-get install x")
 
     monkeypatch.setattr("sparse3d.view.snapshot.snapshot", fail)
@@ -284,7 +284,7 @@ def test_without_a_driver_the_page_goes_without_the_overview(
 def test_a_page_that_fails_keeps_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise DataError("index.html", "no space left")
 
     with monkeypatch.context() as patch:

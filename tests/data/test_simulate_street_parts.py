@@ -133,7 +133,8 @@ def test_beams_go_from_the_top_and_columns_counter_clockwise() -> None:
 def test_shadows_may_pass_straight_ahead() -> None:
     shadow = Shadow(-20, -5, ((350, 370), (90, 100)))
     lidar = LidarModel((0.0, -10.0), (0.0, 0.0), 360, shadows=(shadow,))
-    hidden = lidar.shadowed()
+    hidden = np.ones((2, 360), bool)
+    hidden.reshape(-1)[lidar.seen()] = False
     assert not hidden[0].any()
     assert hidden[1].nonzero()[0].tolist() == [*range(10), *range(90, 100), *range(350, 360)]
 

@@ -10,8 +10,8 @@ from sparse3d.detect.config import DecodeConfig, NetworkConfig, RateConfig, Seco
 from sparse3d.scene import Boxes3D, Frame, PointCloud, Scene
 
 
-def street_frame(number: int) -> Frame:
-    """Ground, and two cars that only show their sides."""
+def street_frame(number: int, nosed: bool = False) -> Frame:
+    """Ground, and two cars that only show their sides; or a nose, and every other turned round."""
     generator = torch.Generator().manual_seed(number)
     ground = torch.rand(400, 3, generator=generator) * torch.tensor([16.0, 16.0, 0.05])
     ground -= torch.tensor([0.0, 8.0, 1.75])
@@ -19,10 +19,14 @@ def street_frame(number: int) -> Frame:
         [[4.0, -3.0, -1.0, 3.9, 1.6, 1.5, 0.2], [11.0, 3.0, -1.0, 3.7, 1.7, 1.5, -1.3]]
     )
     rows[:, :2] += torch.rand(2, 2, generator=generator)
+    if nosed:
+        rows[number % 2, 6] += math.pi if number % 2 == 0 else -math.pi
     parts = [ground]
     for row in rows:
         local = torch.rand(150, 3, generator=generator) - 0.5
         local[:, 1] = local[:, 1].sign() / 2
+        if nosed:
+            local[:75, 0] = 0.5
         local *= row[3:6]
         cos, sin = math.cos(row[6].item()), math.sin(row[6].item())
         turn = torch.tensor([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
@@ -37,6 +41,12 @@ def street_frame(number: int) -> Frame:
 def scene() -> Scene:
     """Three frames without cameras."""
     return Scene("blocks", tuple(street_frame(i) for i in range(3)), metric=True)
+
+
+@pytest.fixture
+def nosed() -> Scene:
+    """Four frames whose cars head either way."""
+    return Scene("noses", tuple(street_frame(i, nosed=True) for i in range(4)), metric=True)
 
 
 @pytest.fixture

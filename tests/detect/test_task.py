@@ -39,6 +39,15 @@ def test_a_short_training_finds_the_objects(scene: Scene, config: SecondConfig) 
     assert "on the same frames" in scores.headline()
 
 
+def test_a_short_training_tells_front_from_back(nosed: Scene, config: SecondConfig) -> None:
+    task = DetectTask.from_scene(nosed, dataclasses.replace(config, iterations=200))
+    train_task(task)
+    (errors,) = [one for one in task.evaluate().errors if one.name == "Car"]
+    (level,) = errors.levels
+    assert level.count == 8
+    assert level.turned == 0
+
+
 def test_every_parameter_gets_a_gradient(scene: Scene, config: SecondConfig) -> None:
     task = DetectTask.from_scene(scene, config)
     total_loss(task.losses(task.batch(0), 0)).backward()

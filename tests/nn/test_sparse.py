@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sparse3d.nn.bev_neck import BevNeck
-from sparse3d.nn.sparse import SparseConv3d, SparseTensor, to_dense
+from sparse3d.nn.sparse import RowNorm, SparseConv3d, SparseTensor, to_dense
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
 from sparse3d.ops.neighbours import Kernel, Rulebook
@@ -116,3 +116,16 @@ def test_no_points_at_all_give_no_features() -> None:
     nothing, none = torch.zeros(0, 3), torch.zeros(0)
     voxels = voxelize(nothing, torch.zeros(0, dtype=torch.int64), space, 1)
     assert layer(nothing, none, voxels).features.shape == (0, 8)
+
+
+def test_a_single_row_is_normalised_by_the_running_statistics() -> None:
+    norm = RowNorm(3).train()
+    norm(torch.randn(50, 3) * 4 + 1)
+    before = norm.running_mean
+    assert before is not None
+    before = before.clone()
+    row = torch.randn(1, 3)
+    got = norm(row)
+    assert torch.equal(got, norm.eval()(row))
+    assert torch.equal(norm.running_mean, before)
+    assert norm.train()(torch.zeros(0, 3)).shape == (0, 3)

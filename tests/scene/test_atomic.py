@@ -79,3 +79,29 @@ def test_a_failing_block_takes_new_parents_back(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="x"):
         write_half(tmp_path / "mine" / "new" / "newer" / "file", ValueError("x"))
     assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_the_current_folder_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    for target in (Path(), inner, tmp_path):
+        with pytest.raises(DataError, match="name a folder inside it"), writing(target):
+            pass
+    with writing(Path("new")) as draft:
+        draft.mkdir()
+    assert [path.name for path in inner.iterdir()] == ["new"]
+
+
+def test_an_old_folder_stays_where_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "kept").touch()
+    with (
+        pytest.raises(FileNotFoundError),  # nothing was written at the draft
+        writing(tmp_path / "old", replace_folder=True),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old" / "kept").exists()

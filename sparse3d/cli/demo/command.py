@@ -113,6 +113,8 @@ def _begin(draft: Path, wanted: dict[str, Any]) -> None:
     content = json.dumps(wanted, indent=2, default=str) + "\n"
     marker = draft / _MARKER
     if marker.is_file() and marker.read_text(encoding="utf-8") == content:
+        for half in draft.glob(".*.part"):  # of a process that was killed
+            shutil.rmtree(half, ignore_errors=True)
         return
     shutil.rmtree(draft, ignore_errors=True)
     with writing(marker) as file:

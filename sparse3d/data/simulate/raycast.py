@@ -32,13 +32,17 @@ class RayCaster:
 
     Args:
         meshes: The parts of the world, numbered in this order.
+        threads: How many build and cast; 0 for all. With one, which of two coincident surfaces
+            is met does not depend on the machine.
 
     Raises:
         MissingDependencyError: If Open3D is not installed.
     """
 
-    def __init__(self, meshes: Sequence[Mesh]) -> None:
-        self._scene = open3d_module("simulating").t.geometry.RaycastingScene()
+    def __init__(self, meshes: Sequence[Mesh], threads: int = 0) -> None:
+        self._threads = threads
+        geometry = open3d_module("simulating").t.geometry
+        self._scene = geometry.RaycastingScene(nthreads=threads)
         for mesh in meshes:
             vertices = np.ascontiguousarray(mesh.vertices.numpy(), np.float32)
             triangles = np.ascontiguousarray(mesh.triangles.numpy(), np.uint32)
@@ -46,7 +50,7 @@ class RayCaster:
 
     def cast(self, origins: Float[Tensor, "#n 3"], directions: Float[Tensor, "n 3"]) -> Hits:
         """The first hit of each ray, from one origin or one each; directions of any length."""
-        found = self._scene.cast_rays(_rays(origins, directions))
+        found = self._scene.cast_rays(_rays(origins, directions), nthreads=self._threads)
         parts = found["geometry_ids"].numpy().astype(np.int64)
         normals = torch.from_numpy(found["primitive_normals"].numpy())
         away = (normals * directions).sum(1, keepdim=True) > 0
@@ -60,11 +64,12 @@ class RayCaster:
         self, origins: Float[Tensor, "#n 3"], directions: Float[Tensor, "n 3"]
     ) -> Bool[Tensor, " n"]:
         """Whether anything lies strictly between each origin and origin + direction."""
-        blocked = self._scene.test_occlusions(_rays(origins, directions), tnear=0.0, tfar=0.999)
+        rays = _rays(origins, directions)
+        blocked = self._scene.test_occlusions(rays, tnear=0.0, tfar=0.999, nthreads=self._threads)
         return torch.from_numpy(blocked.numpy())
 
 
 def _rays(origins: Float[Tensor, "#n 3"], directions: Float[Tensor, "n 3"]) -> Any:
     open3d = open3d_module("simulating")
-    rays = torch.cat([origins.expand_as(directions), directions], dim=1).float()
-    return open3d.core.Tensor(np.ascontiguousarray(rays.numpy()))
+    rays = torch.cat([origins.float().expand_as(directions), directions.float()], dim=1)
+    return open3d.core.Tensor.from_numpy(rays.numpy())

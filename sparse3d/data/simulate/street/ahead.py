@@ -5,12 +5,14 @@ import pickle
 import signal
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from types import TracebackType
 
 import torch
 
 from sparse3d.data.simulate.street.frames import SimulatedFrame, simulate_frame
+from sparse3d.errors import UserError
 
 __all__ = ["FramesAhead"]
 
@@ -27,7 +29,8 @@ class FramesAhead:
         count: Number of frames.
         with_image: Whether photos are wanted.
         processes: How many make them; by default one a core (8 at most), or none beside this one
-            where there are few frames. Results do not depend on it.
+            where there are few frames. Results do not depend on it. Processes are spawned: a script
+            needs the usual guard, ``if __name__ == "__main__"``.
     """
 
     def __init__(
@@ -68,7 +71,11 @@ class FramesAhead:
             task = self._pool.submit(_simulate, self._seed, self._next, self._with_image)
             self._ahead.append(task)
             self._next += 1
-        return pickle.loads(self._ahead.popleft().result())  # of our own process
+        try:
+            return pickle.loads(self._ahead.popleft().result())  # of our own process
+        except BrokenProcessPool as error:
+            problem = "a process that simulates was ended from outside; is there enough memory?"
+            raise UserError(problem) from error
 
 
 def _cores() -> int:

@@ -7,6 +7,7 @@ robotics", 2013, for the sensor).
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -82,7 +83,12 @@ class LidarModel:
         origins[..., 2] = np.asarray(self.heights)[:, None]
         return origins, directions
 
-    def shadowed(self) -> np.ndarray:
+    @lru_cache(maxsize=8)  # noqa: B019 - models are few, frozen and small
+    def seen(self) -> np.ndarray:
+        """Numbers of the rays that the carrying car does not hide; not to be written to."""
+        return (~self._shadowed().reshape(-1)).nonzero()[0]
+
+    def _shadowed(self) -> np.ndarray:
         """Which columns each beam does not see for the carrying car, [beams, columns]."""
         azimuth = (np.arange(self.columns) + 0.5) * (360 / self.columns)
         hidden = np.zeros((len(self.elevations), self.columns), bool)

@@ -28,7 +28,7 @@ class Stage:
         owned = [(i, s) for i, thing in enumerate(self.objects) for s in thing.surfaces]
         surfaces = [*(surface for _, surface in owned), *fixed]
         self.finishes: tuple[Finish, ...] = tuple(surface.finish for surface in surfaces)
-        self.caster = RayCaster([surface.shape.mesh() for surface in surfaces])
+        self.caster = RayCaster([surface.shape.mesh() for surface in surfaces], threads=1)
         owners = np.full(len(surfaces) + 1, -1)  # the last row is that of part -1, the sky
         owners[: len(owned)] = [i for i, _ in owned]
         self._owners = torch.from_numpy(owners)

@@ -86,7 +86,8 @@ def take_sweep(
         world_from_ego: Pose of the sensor.
         rng: Source of all noise.
     """
-    origins, directions = (array.reshape(-1, 3) for array in lidar.rays(rng))
+    seen = lidar.seen()
+    origins, directions = (array.reshape(-1, 3)[seen] for array in lidar.rays(rng))
     pose = world_from_ego.float()
     starts = transform_points(pose, torch.from_numpy(origins)).numpy()
     rays = (torch.from_numpy(directions) @ pose[:3, :3].T).numpy()
@@ -95,8 +96,9 @@ def take_sweep(
     back = _pass_panes(caster, echo, starts, rays, table, rng)
     back &= _comes_back(echo, starts + rays * np.minimum(echo.ranges, 1e3)[:, None], table, rng)
     back &= (echo.ranges > lidar.nearest) & (echo.ranges < lidar.farthest)
-    rows = (back & ~lidar.shadowed().reshape(-1)).nonzero()[0]
-    return _measured(lidar, echo, table, rows, origins, directions, rng)
+    rows = back.nonzero()[0]
+    rings = seen[rows] // lidar.columns
+    return _measured(lidar, echo, table, rows, rings, origins[rows], directions[rows], rng)
 
 
 def _pass_panes(
@@ -144,17 +146,18 @@ def _measured(
     echo: _Echo,
     table: _Finishes,
     rows: np.ndarray,
+    rings: np.ndarray,
     origins: np.ndarray,
     directions: np.ndarray,
     rng: np.random.Generator,
 ) -> Sweep:
     """Points of the rays that came back, to the millimetre, and their intensities, to 1/100."""
-    beams, rings, parts = len(lidar.elevations), rows // lidar.columns, echo.parts[rows]
+    beams, parts = len(lidar.elevations), echo.parts[rows]
     noise = rng.standard_normal((2, len(rows)), np.float32)
     bias = rng.normal(0, lidar.bias, beams).astype(np.float32)
     gain = rng.normal(1, lidar.gain, beams).astype(np.float32)
     ranges = echo.ranges[rows] + noise[0] * np.float32(lidar.noise) + bias[rings]
-    positions = origins[rows] + directions[rows] * ranges[:, None]
+    positions = origins + directions * ranges[:, None]
     reflectance = table.reflectance[parts]
     strength = reflectance * (0.35 + 0.65 * echo.cosines[rows]) * (1 - ranges / _FADING)
     strength *= gain[rings]
