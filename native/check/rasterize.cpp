@@ -17,7 +17,7 @@ struct Gaussians {
   explicit Gaussians(Random& random)
       : means(random.many(3 * kCount, -1.5f, 1.5f)),
         quaternions(random.many(4 * kCount, -1, 1)),
-        log_scales(random.many(3 * kCount, -4, -1)),
+        log_scales(random.many(3 * kCount, -3.5f, -0.5f)),
         logits(random.many(kCount, -4, 7)),  // opaque ones end pixels, faint ones are not seen
         sh(random.many(3 * kCoefficients * kCount, -0.4f, 0.4f)) {
     means[2] = NAN;
