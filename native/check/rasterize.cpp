@@ -1,4 +1,6 @@
 // The rasteriser forward and backward, with extra channels and rows.
+#include <algorithm>
+
 #include "check/check.hpp"
 #include "rasterize/channels.hpp"
 #include "rasterize/plan.hpp"
@@ -6,23 +8,27 @@
 namespace sparse3d::check {
 namespace {
 
-constexpr std::int64_t kCount = 400;
 constexpr int kWidth = 45, kHeight = 37;  // the last tiles are cut off
 constexpr std::int64_t kPixels = kWidth * kHeight;
 constexpr std::int64_t kCoefficients = 16;
 
 struct Gaussians {
+  std::int64_t count;
   Floats means, quaternions, log_scales, logits, sh;
 
-  explicit Gaussians(Random& random)
-      : means(random.many(3 * kCount, -1.5f, 1.5f)),
-        quaternions(random.many(4 * kCount, -1, 1)),
-        log_scales(random.many(3 * kCount, -3.5f, -0.5f)),
-        logits(random.many(kCount, -4, 7)),  // opaque ones end pixels, faint ones are not seen
-        sh(random.many(3 * kCoefficients * kCount, -0.4f, 0.4f)) {
+  Gaussians(Random& random, std::int64_t n)
+      : count(n),
+        means(random.many(3 * n, -1.5f, 1.5f)),
+        quaternions(random.many(4 * n, -1, 1)),
+        log_scales(random.many(3 * n, -3.5f, -0.5f)),
+        logits(random.many(n, -4, 7)),  // opaque ones end pixels, faint ones are not seen
+        sh(random.many(3 * kCoefficients * n, -0.4f, 0.4f)) {}
+
+  void spoil() {
     means[2] = NAN;
     log_scales[4] = INFINITY;
     means[8] = -9;  // behind the camera
+    std::copy_n(means.begin() + 9, 3, means.begin() + 12);  // one place, one depth
   }
 
   GaussianArrays arrays() const {
@@ -75,8 +81,8 @@ void report_splats(const std::string& name, const ViewPlan& plan) {
 
 ViewPlan check_forward(const std::string& name, const Gaussians& gaussians,
                        const PinholeView& view, const float* background, Images& images) {
-  std::vector<std::int32_t> radii = integers(kCount);
-  ViewPlan plan = draw(gaussians.arrays(), kCount, view, nullptr,
+  std::vector<std::int32_t> radii = integers(gaussians.count);
+  ViewPlan plan = draw(gaussians.arrays(), gaussians.count, view, nullptr,
                        {background, images.colors.data(), images.alphas.data(),
                         images.depths.data(), nullptr, nullptr},
                        radii.data());
@@ -93,11 +99,12 @@ void check_backward(const std::string& name, const Gaussians& gaussians, const V
                     const float* background, const Images& images, Random& random) {
   const Floats colors = random.many(3 * kPixels, -1, 1), alphas = random.many(kPixels, -1, 1);
   const Floats depths = random.many(kPixels, -1, 1);
-  Floats means = floats(3 * kCount), quaternions = floats(4 * kCount);
-  Floats log_scales = floats(3 * kCount), logits = floats(kCount), centres = floats(2 * kCount);
-  Floats sh = floats(3 * kCoefficients * kCount);
+  const std::int64_t count = gaussians.count;
+  Floats means = floats(3 * count), quaternions = floats(4 * count);
+  Floats log_scales = floats(3 * count), logits = floats(count), centres = floats(2 * count);
+  Floats sh = floats(3 * kCoefficients * count);
   std::vector<double> pose(12), backdrop(3);
-  draw_backward(gaussians.arrays(), kCount, plan,
+  draw_backward(gaussians.arrays(), count, plan,
                 {background, images.alphas.data(), images.depths.data(), nullptr, nullptr,
                  colors.data(), alphas.data(), depths.data()},
                 nullptr,
@@ -113,10 +120,11 @@ void check_backward(const std::string& name, const Gaussians& gaussians, const V
   close(name + ".background_gradient", backdrop);
 }
 
-void check_channels(const std::string& name, const ViewPlan& plan, Random& random) {
+void check_channels(const std::string& name, std::int64_t count, const ViewPlan& plan,
+                    Random& random) {
   constexpr int kEach = 2, kChannels = 5;
-  const Floats values = random.many(kEach * kCount, -1, 1);
-  std::vector<std::int32_t> indices = integers(kEach * kCount);
+  const Floats values = random.many(kEach * count, -1, 1);
+  std::vector<std::int32_t> indices = integers(kEach * count);
   for (std::int32_t& index : indices) index = random.below(kChannels);
   const ChannelSet set{values.data(), indices.data(), kEach, kChannels};
   Floats images = floats(kChannels * kPixels);
@@ -124,8 +132,8 @@ void check_channels(const std::string& name, const ViewPlan& plan, Random& rando
   close(name + ".channels", images);
 
   const Floats gradients = random.many(kChannels * kPixels, -1, 1);
-  Floats by_values = floats(kEach * kCount), shape = floats(kShapeSums * kCount);
-  Floats absolute = floats(2 * kCount);
+  Floats by_values = floats(kEach * count), shape = floats(kShapeSums * count);
+  Floats absolute = floats(2 * count);
   draw_channels_backward(plan, set, gradients.data(),
                          {by_values.data(), shape.data(), absolute.data()});
   close(name + ".channel_values_gradient", by_values);
@@ -138,21 +146,25 @@ void check_channels(const std::string& name, const ViewPlan& plan, Random& rando
   exact(name + ".dominant", dominant);
 }
 
-void check_view(const std::string& name, const PinholeView& view) {
-  Random random(3);
-  const Gaussians gaussians(random);
+void check_view(const std::string& name, const Gaussians& gaussians, const PinholeView& view,
+                Random& random) {
   const float background[] = {0.2f, 0.9f, 0.4f};
   Images images;
   const ViewPlan plan = check_forward(name, gaussians, view, background, images);
   check_backward(name, gaussians, plan, background, images, random);
-  check_channels(name, plan, random);
+  check_channels(name, gaussians.count, plan, random);
 }
 
 }  // namespace
 
 void check_rasterize() {
-  check_view("perspective", view_of(false, false));
-  check_view("orthographic", view_of(true, true));
+  Random random(3);
+  Gaussians gaussians(random, 400);
+  gaussians.spoil();
+  check_view("perspective", gaussians, view_of(false, false), random);
+  check_view("orthographic", gaussians, view_of(true, true), random);
+  check_view("single", Gaussians(random, 1), view_of(false, false), random);
+  check_view("empty", Gaussians(random, 0), view_of(false, false), random);
 }
 
 }  // namespace sparse3d::check

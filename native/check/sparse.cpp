@@ -86,6 +86,8 @@ void check_sparse() {
   Random random(8);
   const std::vector<std::int64_t> keys = cells(random);
   const auto count = static_cast<std::int64_t>(keys.size());
+  check_rules("same_cells.empty", SameCells(nullptr, 0, offsets(-1)));
+  check_rules("same_cells.single", SameCells(keys.data(), 1, offsets(-1)));
   const Rules same = check_rules("same_cells", SameCells(keys.data(), count, offsets(-1)));
   const StridedCells strided(keys.data(), count, offsets(-1), {2, 2, 2}, {6, 4, 5});
   exact("strided_cells.outputs", strided.outputs());
