@@ -45,4 +45,4 @@ build "$work/here" g++
 build "$work/there" aarch64-linux-gnu-g++
 "$work/here/check" >"$work/here.txt"
 qemu-aarch64 -L /usr/aarch64-linux-gnu "$work/there/check" >"$work/there.txt"
-"$python" scripts/compare_numbers.py "$work/here.txt" "$work/there.txt"
+"$python" scripts/compare_numbers.py "$work/here.txt" "$work/there.txt" || exit 1

@@ -1,5 +1,5 @@
-// Three steps of Adam, with moments of both kinds, on all rows and on visible ones. Nothing is fused,
-// and the standard defines every operation to the last bit.
+// Three steps of Adam, with moments of both kinds, on all rows and on visible ones. Nothing is fused
+// and every operation is defined to the last bit.
 #include "kernels/adam.hpp"
 
 #include "check/check.hpp"

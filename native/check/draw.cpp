@@ -88,8 +88,8 @@ void check_lines(Random& random, Picture& picture) {
 void check_triangles(Random& random, Picture& picture) {
   constexpr std::int64_t kCount = 20;
   Doubles corners = places(random, 3 * kCount);
-  corners[2] = -4;   // behind the camera: two triangles are left
-  corners[14] = corners[17] = -4;  // one
+  corners[2] = -4;                 // behind the camera: two triangles are left
+  corners[14] = corners[17] = -4;  // one is left
   const Floats colors = random.many(9 * kCount, 0, 1);
   const std::int64_t left =
       SPARSE3D_PICK(draw_count_triangles)(corners.data(), 0, kCount, kCamera);

@@ -2,6 +2,7 @@
 #include "kernels/knn.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "check/check.hpp"
 
