@@ -12,10 +12,10 @@ SET_UP = @$(if $(PYTHON),PYTHONPATH=. $(PYTHON) scripts/set_up.py,\
 TESTS := OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 8 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all sanitize lint format install wheel constraints clean
+.PHONY: help demo test test-all sanitize check-aarch64 lint format install wheel constraints clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 demo: ## train a detector on simulated streets, make a room of six photos; writes runs/demo/index.html
 	$(SET_UP) demo
@@ -28,10 +28,14 @@ test: install lint ## what CI runs: format, lint, types, layers, tests
 	$(TESTS) -m "not slow"
 
 test-all: install lint sanitize ## all tests, the slow ones and the sanitisers included
+	@sh scripts/check_aarch64.sh || { [ $$? = 2 ] && echo "check-aarch64: SKIPPED"; }
 	$(TESTS)
 
 sanitize: install ## tests of the operators with address and undefined-behaviour sanitisers
 	sh scripts/sanitize.sh
+
+check-aarch64: ## kernels built for aarch64, run under an emulator, against the numbers of this machine
+	sh scripts/check_aarch64.sh
 
 lint: install ## format, lint, types, layers; changes nothing
 	$(BIN)/ruff format --check

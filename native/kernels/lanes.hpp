@@ -14,7 +14,8 @@
 namespace sparse3d::SPARSE3D_ISA {
 
 // For each instruction set: `fused` is a b + c and `fused_minus` is c - a b; comparisons keep a value
-// or put zero in its place; `signs` has a bit for each negative lane, minus zero included.
+// or put zero in its place; `smaller` is b where either is not a number; `signs` has a bit for each
+// negative lane, minus zero included.
 #if defined(__AVX512F__)
 
 constexpr int kLanes = 16;
@@ -100,7 +101,7 @@ static inline Lanes plus(Lanes a, Lanes b) { return vaddq_f32(a, b); }
 static inline Lanes minus(Lanes a, Lanes b) { return vsubq_f32(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return vmulq_f32(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return vdivq_f32(a, b); }
-static inline Lanes smaller(Lanes a, Lanes b) { return vminq_f32(a, b); }
+static inline Lanes smaller(Lanes a, Lanes b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline Lanes kept(uint32x4_t mask, Lanes value) {
   return vreinterpretq_f32_u32(vandq_u32(mask, vreinterpretq_u32_f32(value)));
 }

@@ -1,0 +1,14 @@
+#include "check/check.hpp"
+
+int main() {
+  using namespace sparse3d::check;
+  check_lanes();
+  check_finite();
+  check_rasterize();
+  check_ssim();
+  check_adam();
+  check_knn();
+  check_sparse();
+  check_draw();
+  return 0;
+}
