@@ -46,7 +46,7 @@ class LossConfig:
     """Focal loss of the centre heatmaps."""
     box: float = 2.0
     """L1 of offset, height, size and axis."""
-    direction: float = 1.0
+    direction: float = 4.0
     """Cross entropy of the direction along the axis. (SECOND's 0.2 stands beside a smooth L1 loss,
     whose gradient fades as boxes get right; beside a plain L1 it is never heard.)"""
     min_overlap: float = 0.1

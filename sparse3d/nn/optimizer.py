@@ -30,15 +30,18 @@ class ClippedAdamW(Adam):
         self._clip_norm = clip_norm
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(
+        self, closure: Callable[[], Any] | None = None, *, visible: Tensor | None = None
+    ) -> Any:
         """Clip, decay, and take Adam's step.
 
         Raises:
             UserError: If a gradient is not finite; nothing is changed.
-            ValueError: If a closure is given: losses are never evaluated anew.
+            ValueError: If a closure is given, as losses are never evaluated anew, or rows are
+                chosen, as all are clipped together.
         """
-        if closure is not None:
-            raise ValueError("steps without closure expected")
+        if closure is not None or visible is not None:
+            raise ValueError("steps of all rows without closure expected")
         trained = [
             (parameter, parameter.grad, 1 - group["lr"] * self._weight_decay)
             for group in self.param_groups

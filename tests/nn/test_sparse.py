@@ -127,5 +127,6 @@ def test_a_single_row_is_normalised_by_the_running_statistics() -> None:
     row = torch.randn(1, 3)
     got = norm(row)
     assert torch.equal(got, norm.eval()(row))
+    assert norm.running_mean is not None
     assert torch.equal(norm.running_mean, before)
     assert norm.train()(torch.zeros(0, 3)).shape == (0, 3)
