@@ -269,18 +269,6 @@ def test_an_interrupted_demo_of_another_room_is_thrown_away(tmp_path: Path) -> N
     assert names(tmp_path) == {"here"}
 
 
-def test_without_a_driver_the_page_goes_without_the_overview(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise MissingDependencyError("no OpenGL driver", "apt-get install x")
-
-    monkeypatch.setattr("sparse3d.view.snapshot.snapshot", fail)
-    assert demo("--out", "here") == 0
-    assert "without a picture of the whole splat: no OpenGL driver" in capsys.readouterr().err
-    assert "overview" not in (tmp_path / "here" / "index.html").read_text()
-
-
 def test_a_page_that_fails_keeps_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
