@@ -146,9 +146,11 @@ def test_scenes_repeat_with_their_seed() -> None:
 
 
 def test_parts_of_an_iteration_add_up_to_the_whole() -> None:
-    whole, *parts = Training(make_scene(SceneSettings(50, 45, 37))).step()
-    assert len(parts) == 4
+    whole, *rest = Training(make_scene(SceneSettings(50, 45, 37))).step()
+    parts, stages = rest[:4], rest[4:]
     assert whole == pytest.approx(sum(parts))
+    assert len(stages) == 3
+    assert 0 < sum(stages) < parts[0]
 
 
 def test_both_passes_are_timed() -> None:
