@@ -1,5 +1,6 @@
 """Voxels of the benchmarks of sparse convolution, and that their peer computes the same."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,16 @@ KERNELS = (Kernel(), Kernel(stride=(2, 2, 2)), Kernel((3, 1, 5), (1, 2, 1)))
 
 
 @pytest.fixture
-def spconv(request: pytest.FixtureRequest) -> Spconv:
+def spconv() -> Iterator[Spconv]:
     """The peer, with one thread: its sums are wrong with more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
     try:
-        return Spconv()
+        yield Spconv()
     except UnavailableError as error:
         pytest.skip(str(error))
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("count", [1, 7, 1000])
