@@ -13,6 +13,8 @@ from raster.render import Passes, leaves
 from raster.scenes import Scene, SceneSettings, make_scene
 from sparse3d.ops.rasterize import RasterOutputs, Render, SparseCodes, rasterize
 
+SCENE = SceneSettings(50_000, 504, 378)
+
 
 @dataclass(frozen=True)
 class Extra:
@@ -31,7 +33,7 @@ class Extra:
 class Settings:
     """The scene, and what to draw of it."""
 
-    scene: SceneSettings = SceneSettings(50_000, 504, 378)  # noqa: RUF009  # frozen
+    scene: SceneSettings = SCENE
     extras: tuple[Extra, ...] = (
         Extra("3 channels", channels=3),
         Extra("16 channels", channels=16),

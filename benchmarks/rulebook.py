@@ -10,6 +10,7 @@ from harness.machine import use_threads
 from sparse3d.ops.backend import FastBackend, has_native
 from sparse3d.ops.neighbours import Kernel, neighbours
 
+FRAME = FrameSettings()
 KERNELS = {"submanifold": Kernel(), "stride 2": Kernel(stride=(2, 2, 2))}
 
 
@@ -17,7 +18,7 @@ KERNELS = {"submanifold": Kernel(), "stride 2": Kernel(stride=(2, 2, 2))}
 class Settings:
     """Which voxels."""
 
-    frame: FrameSettings = FrameSettings()  # noqa: RUF009  # frozen
+    frame: FrameSettings = FRAME
     counts: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000)
     """Voxels of wavy sheets."""
     threads: int = 2

@@ -13,6 +13,7 @@ from harness.machine import use_threads
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.ops.sparse_conv import sparse_conv
 
+FRAME = FrameSettings()
 KERNEL = Kernel()
 CLOSE = 1e-4
 """Largest difference from the peer, of the largest value."""
@@ -22,7 +23,7 @@ CLOSE = 1e-4
 class Settings:
     """The sweep and the layers."""
 
-    frame: FrameSettings = FrameSettings()  # noqa: RUF009  # frozen
+    frame: FrameSettings = FRAME
     channels: tuple[int, ...] = (16, 32, 64, 128)
     """In and out."""
     matrix: int = 2048

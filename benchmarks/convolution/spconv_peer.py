@@ -1,6 +1,7 @@
 """spconv on the CPU, where it is installed: rulebooks and convolutions."""
 
 import importlib
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,10 @@ class Spconv:
 
     def __init__(self) -> None:
         try:
-            self._ops: Any = importlib.import_module("spconv.pytorch.ops")
-            self._native = importlib.import_module("spconv.core").ConvAlgo.Native
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what spconv imports is older than its Python
+                self._ops: Any = importlib.import_module("spconv.pytorch.ops")
+                self._native = importlib.import_module("spconv.core").ConvAlgo.Native
         except (ImportError, OSError) as error:
             raise UnavailableError(f"{error}; pip install spconv") from error
 
