@@ -17,6 +17,8 @@ from raster.scenes import SceneSettings, behind_curtain, make_scene
 from sparse3d.ops.backend import has_native, native_module
 
 SCENE = SceneSettings(50_000, 504, 378)
+LANES = {"baseline": 4, "avx2": 8, "avx512": 16}
+"""Floats of a register of each instruction set, as native/kernels/lanes.hpp has them."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,17 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     use_threads(1)
     scene = make_scene(settings.scene)
     hidden = behind_curtain(scene)
-    pairs, rest = count_pairs(scene), count_pairs(hidden)
     pixels = settings.scene.width * settings.scene.height
-    yield Row("pairs drawn a pixel", pairs.drawn / pixels, "pairs", better="higher")
-    yield Row("pairs evaluated a pixel", pairs.evaluated / pixels, "pairs")
-    blended = Pairs(pairs.drawn - rest.drawn, pairs.evaluated - rest.evaluated)
+    drawn = count_pairs(scene).drawn
+    yield Row("pairs drawn a pixel", drawn / pixels, "pairs", better="higher")
     cotangent, peak, kernels = random_cotangent(scene), fma_peak(), native_module()
     for isa in kernels.available_isas():
         kernels.set_isa(isa)
+        blended = count_pairs(scene, LANES[isa]) - count_pairs(hidden, LANES[isa])
         times = (time_passes(one, cotangent, clock) for one in (scene, hidden))
         is_best = isa == kernels.available_isas()[-1]
+        for name, count in (("forward", blended.forward), ("backward", blended.backward)):
+            yield Row(f"{name}, {isa}, evaluated a drawn pair", count / blended.drawn, "pairs")
         yield from _rates(settings, isa, blended, next(times), next(times), peak if is_best else 0)
     kernels.set_isa("auto")
 
@@ -69,8 +72,9 @@ def _rates(
         _difference(whole.forward, rest.forward),
         _difference(whole.backward, rest.backward),
     )
-    for one, took in zip(settings.passes, blending, strict=True):
-        drawn, evaluated = (1e-9 * n / took.seconds for n in (pairs.drawn, pairs.evaluated))
+    both = (pairs.forward, pairs.backward)
+    for one, took, walked in zip(settings.passes, blending, both, strict=True):
+        drawn, evaluated = (1e-9 * n / took.seconds for n in (pairs.drawn, walked))
         name, spread = f"{one.name}, {isa}", took.spread
         goal = one.goal if isa == "avx512" else None
         yield Row(f"{name}, drawn", drawn, unit, goal=goal, better="higher", spread=spread)

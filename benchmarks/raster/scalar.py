@@ -47,8 +47,17 @@ class Pairs:
 
     drawn: int
     """Gaussian-pixel pairs with alpha of at least 1/255, before the pixel ended."""
-    evaluated: int
+    forward: int
     """Pairs in the rows of 16 pixels that the kernel walks over to draw these."""
+    backward: int
+    """Pairs in the registers that its backward pass walks over."""
+
+    def __sub__(self, other: "Pairs") -> "Pairs":
+        return Pairs(
+            self.drawn - other.drawn,
+            self.forward - other.forward,
+            self.backward - other.backward,
+        )
 
 
 class _Scene(ctypes.Structure):
@@ -101,16 +110,20 @@ class ScalarRasterizer:
         return images, gradients
 
 
-def count_pairs(scene: Scene) -> Pairs:
+def count_pairs(scene: Scene, lanes: int = 16) -> Pairs:
     """Count the pairs of a picture.
+
+    Args:
+        scene: What is drawn, SH degree 0 or 1.
+        lanes: Pixels that the backward pass evaluates at once: floats of a register, up to 16.
 
     Raises:
         UnavailableError: If there is no g++.
     """
     library = compile_library(FOLDER / "count_pairs.cpp", COUNT_FLAGS)
-    counts = (ctypes.c_int64 * 2)()
+    counts = (ctypes.c_int64 * 3)()
     with _as_struct(scene) as struct:
-        library.count_pairs(ctypes.byref(struct), counts)
+        library.count_pairs(ctypes.byref(struct), lanes, counts)
     return Pairs(*counts)
 
 

@@ -124,15 +124,6 @@ inline void blend_row_backward(const Splat& splat, const Reached& reached, const
   sums.depth = row.depth;
 }
 
-// Halves are added until one value is left.
-inline float total(Lanes sum) {
-  float values[kLanes];
-  store_lanes(values, sum);
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) values[i] += values[i + half];
-  return values[0];
-}
-
 inline SplatGradient reduce(const Sums& sums) {
   return {total(sums.g),
           total(sums.gu),

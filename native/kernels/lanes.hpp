@@ -209,4 +209,13 @@ static inline Lanes exp2_lanes(Lanes x) {
   return times_power(p, shifted);
 }
 
+// Halves are added until one value is left.
+static inline float total(Lanes sum) {
+  float values[kLanes];
+  store_lanes(values, sum);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) values[i] += values[i + half];
+  return values[0];
+}
+
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -60,27 +60,4 @@ static inline bool place_row(const Reached& r, int row, RowPlace* place) {
   return reaches(r, *place, 0, kTile);
 }
 
-static inline float u_at(const Reached& r, const RowPlace& place, int i) {
-  return r.a * (static_cast<float>(i) + 0.5f + place.shift);
-}
-
-// Before the clamp to the largest alpha; 0 past the pixel's end.
-static inline float unclamped_alpha(const RowPlace& place, float u, std::int32_t index,
-                                    std::int32_t last) {
-  const float power = madd(-u, u, place.power);
-  const float exact = exp2_fast(power);
-  const float drawn = power < kReplayMinPower ? 0.0f : exact;
-  return index > last ? 0.0f : drawn;
-}
-
-// Sum of a row, always in the same order.
-static inline float row_total(const float* __restrict row) {
-  float eight[8], four[4];
-#pragma omp simd
-  for (int i = 0; i < 8; ++i) eight[i] = row[i] + row[i + 8];
-#pragma omp simd
-  for (int i = 0; i < 4; ++i) four[i] = eight[i] + eight[i + 4];
-  return (four[0] + four[2]) + (four[1] + four[3]);
-}
-
 }  // namespace sparse3d::SPARSE3D_ISA

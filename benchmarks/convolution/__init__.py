@@ -1,0 +1,1 @@
+"""What the benchmarks of sparse convolution share: voxels and the peer."""

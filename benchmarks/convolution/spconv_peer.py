@@ -1,0 +1,72 @@
+"""spconv on the CPU, where it is installed: rulebooks and convolutions."""
+
+import importlib
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int32
+from torch import Tensor
+
+from harness import UnavailableError
+from sparse3d.ops.neighbours import Kernel
+from sparse3d.scene.sparse_grid import SparseGrid
+
+__all__ = ["Spconv", "SpconvRules"]
+
+
+@dataclass(frozen=True)
+class SpconvRules:
+    """What spconv's kernels take."""
+
+    pairs: Tensor
+    counts: Tensor
+    """Without stride those of half of the offsets: the others mirror them."""
+    outputs: int
+    submanifold: bool
+
+
+class Spconv:
+    """Its CPU kernels.
+
+    Raises:
+        UnavailableError: If it is not installed or does not come up.
+    """
+
+    def __init__(self) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what spconv imports is older than its Python
+                self._ops: Any = importlib.import_module("spconv.pytorch.ops")
+                self._native = importlib.import_module("spconv.core").ConvAlgo.Native
+        except (ImportError, OSError) as error:
+            raise UnavailableError(f"{error}; pip install spconv") from error
+
+    @staticmethod
+    def cells(grid: SparseGrid) -> Int32[Tensor, "n 4"]:
+        """Cells in its order: batch, z, y, x."""
+        return grid.coordinates()[:, [0, 3, 2, 1]].int().contiguous()
+
+    @staticmethod
+    def filters(weight: Float[Tensor, "k i o"], kernel: Kernel) -> Float[Tensor, "o z y x i"]:
+        """A weight in its layout."""
+        by_axis = weight.reshape(*kernel.size, *weight.shape[1:])  # x y z i o
+        return by_axis.permute(4, 2, 1, 0, 3).contiguous()
+
+    def rules(self, cells: Int32[Tensor, "n 4"], grid: SparseGrid, kernel: Kernel) -> SpconvRules:
+        """Its rulebook; ``cells`` are those of the grid in its order."""
+        size, stride = list(kernel.size[::-1]), list(kernel.stride[::-1])
+        outputs, pairs, counts = self._ops.get_indice_pairs(
+            *(cells, grid.batch_size, list(grid.shape[::-1]), self._native, size, stride),
+            *([k // 2 for k in size], [1, 1, 1], [0, 0, 0], kernel.submanifold),
+        )
+        return SpconvRules(pairs, counts, len(outputs), kernel.submanifold)
+
+    def convolve(
+        self, features: Float[Tensor, "n i"], filters: Tensor, rules: SpconvRules
+    ) -> Float[Tensor, "m o"]:
+        """Its forward pass, without gradients."""
+        given = (features, filters, rules.pairs, rules.counts, rules.outputs)
+        with torch.no_grad():
+            return self._ops.indice_conv(*given, subm=rules.submanifold, algo=self._native)
