@@ -100,7 +100,7 @@ class _Peer:
         self._rules = self._spconv.rules(cells, frame.grid, KERNEL)
 
     def row(self, name: str, layer: Layer, clock: Clock) -> Row:
-        """One thread for both: with two, sums of spconv 2.3.8 came out wrong."""
+        """One thread for both: with two, sums of spconv 2.3.8 differed from ours."""
         use_threads(1)
         ours = clock.time(layer.forward)
         theirs = None

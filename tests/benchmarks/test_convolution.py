@@ -18,7 +18,7 @@ KERNELS = (Kernel(), Kernel(stride=(2, 2, 2)), Kernel((3, 1, 5), (1, 2, 1)))
 
 @pytest.fixture
 def spconv() -> Iterator[Spconv]:
-    """The peer, with one thread: its sums are wrong with more."""
+    """The peer, with one thread: with two its sums differed from ours, as of float64."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
