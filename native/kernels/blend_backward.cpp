@@ -1,34 +1,51 @@
 #include "kernels/blend.hpp"
-#include "kernels/lanes.hpp"
-#include "kernels/replay.hpp"
+#include "kernels/strips.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
-constexpr int kParts = kTile / kLanes;
+constexpr int kAhead = 8;  // entries
 
-using Row = float[kTile];
-
-// Pixels of a row, and the gradients that arrive there.
-struct alignas(64) RowState {
-  Row t;                        // transmittance behind the entry at hand
-  Row behind;                   // sum over what lies behind of weight * (its values . gradient)
-  Row r, g, b, alpha, depth;    // dL/d sums
-  std::int32_t last[kTile];
-  std::int32_t row_last;
+// Pixels of a strip, and the gradients that arrive there.
+struct alignas(64) Strip {
+  float t[kLanes];       // transmittance behind the entry at hand
+  float behind[kLanes];  // sum over what lies behind of weight * (its values . gradient)
+  float r[kLanes], g[kLanes], b[kLanes], alpha[kLanes], depth[kLanes];  // dL/d sums
+  std::int32_t last[kLanes];
 };
 
-void clear(RowState& s) {
-  for (int i = 0; i < kTile; ++i) {
-    s.t[i] = 1.0f;
-    s.behind[i] = s.r[i] = s.g[i] = s.b[i] = s.alpha[i] = s.depth[i] = 0.0f;
-    s.last[i] = -1;
+// The strips of a tile. Strips sleep until the last entry that one of their pixels may show.
+struct Strips {
+  Strip strips[kStrips];
+  std::int32_t last[kStrips];
+  StripBits awake;
+  std::int32_t next;  // entry at which another strip wakes up
+
+  void wake(std::int32_t index) {
+    next = -1;
+    for (int strip = 0; strip < kStrips; ++strip)
+      if (last[strip] >= index)
+        awake |= strip_bit(strip);
+      else if (last[strip] > next)
+        next = last[strip];
   }
-  s.row_last = -1;
+};
+
+void clear(Strips& all) {
+  all.awake = 0;
+  for (int strip = 0; strip < kStrips; ++strip) {
+    all.last[strip] = -1;
+    Strip& s = all.strips[strip];
+    for (int i = 0; i < kLanes; ++i) {
+      s.t[i] = 1.0f;
+      s.behind[i] = s.r[i] = s.g[i] = s.b[i] = s.alpha[i] = s.depth[i] = 0.0f;
+      s.last[i] = -1;
+    }
+  }
 }
 
 // Gradients of colour, of alpha (the sum of weights) and of the sum of weighted depths.
-void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, RowState& s,
+void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, Strip& s,
                 double* background_gradient) {
   const float* gradient = images.color_gradients + 3 * pixel;
   const float left = images.transmittances[pixel], alpha = images.alphas[pixel];
@@ -45,20 +62,24 @@ void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, RowStat
   }
   s.behind[i] = left * dot;
   s.last[i] = images.last[pixel];
-  if (s.last[i] > s.row_last) s.row_last = s.last[i];
 }
 
 // Returns the number of the last entry that any pixel may show.
-std::int32_t load(const TileView& tile, const BackwardImages& images, RowState* rows,
+std::int32_t load(const TileView& tile, const BackwardImages& images, Strips& all,
                   double* background_gradient) {
+  clear(all);
   std::int32_t tile_last = -1;
   for (int row = 0; row < tile.rows; ++row) {
-    clear(rows[row]);
     const std::int64_t begin = std::int64_t{tile.y + row} * tile.width + tile.x;
-    for (int i = 0; i < tile.columns; ++i)
-      load_pixel(images, begin + i, i, rows[row], background_gradient);
-    if (rows[row].row_last > tile_last) tile_last = rows[row].row_last;
+    for (int column = 0; column < tile.columns; ++column) {
+      const int strip = column / kLanes * kTile + row;
+      load_pixel(images, begin + column, column % kLanes, all.strips[strip], background_gradient);
+      const std::int32_t last = images.last[begin + column];
+      if (last > all.last[strip]) all.last[strip] = last;
+      if (last > tile_last) tile_last = last;
+    }
   }
+  all.next = tile_last;
   return tile_last;
 }
 
@@ -66,62 +87,40 @@ struct Sums {
   Lanes g, gu, gv, guu, guv, gvv, red, green, blue, depth;
 };
 
-// What the parts of a row add to the sums before the row's v is known to be the same for all.
-struct RowSums {
-  Lanes g, gu, guu, red, green, blue, depth;
-};
-
-inline void blend_part_backward(const Splat& splat, const RowPlace& place, std::int32_t index,
-                                int part, RowState& s, RowSums& sums) {
-  const int at = part * kLanes;
-  const Lanes centre = plus(load_lanes(kCentres + at), all_lanes(place.shift));
-  const Lanes u = times(all_lanes(splat.a), centre);
-  const Lanes power = fused_minus(u, u, all_lanes(place.power));
+inline void blend_strip_backward(const Splat& splat, const RowPlaces& places, int strip,
+                                 std::int32_t index, Strip& s, Sums& sums) {
+  const int row = strip % kTile;
+  const Lanes centres = load_lanes(kCentres + strip / kTile * kLanes);
+  const Lanes u = times(all_lanes(splat.a), plus(centres, all_lanes(places.shift[row])));
+  const Lanes power = fused_minus(u, u, all_lanes(places.power[row]));
   const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-  const Lanes unclamped = zero_after(index, s.last + at, reached);
+  const Lanes unclamped = zero_after(index, s.last, reached);
   const Lanes alpha = smaller(unclamped, all_lanes(kReplayMaxAlpha));
   const Lanes inverse = over(all_lanes(1.0f), minus(all_lanes(1.0f), alpha));
-  const Lanes before = times(load_lanes(s.t + at), inverse);
+  const Lanes before = times(load_lanes(s.t), inverse);
   const Lanes weight = times(alpha, before);
-  const Lanes red = load_lanes(s.r + at), green = load_lanes(s.g + at);
-  const Lanes blue = load_lanes(s.b + at), depth = load_lanes(s.depth + at);
-  Lanes value = fused(all_lanes(splat.color[0]), red, load_lanes(s.alpha + at));
+  const Lanes red = load_lanes(s.r), green = load_lanes(s.g);
+  const Lanes blue = load_lanes(s.b), depth = load_lanes(s.depth);
+  Lanes value = fused(all_lanes(splat.color[0]), red, load_lanes(s.alpha));
   value = fused(all_lanes(splat.color[1]), green, value);
   value = fused(all_lanes(splat.color[2]), blue, value);
   value = fused(all_lanes(splat.depth), depth, value);
-  const Lanes behind = load_lanes(s.behind + at);
+  const Lanes behind = load_lanes(s.behind);
   const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
   const Lanes g = zero_if_less(all_lanes(kReplayMaxAlpha), unclamped, times(alpha, slope));
-  store_lanes(s.behind + at, fused(weight, value, behind));
-  store_lanes(s.t + at, before);
-  const Lanes gu = times(g, u);
+  store_lanes(s.behind, fused(weight, value, behind));
+  store_lanes(s.t, before);
+  const Lanes gu = times(g, u), v = all_lanes(places.v[row]), gv = times(g, v);
   sums.g = plus(sums.g, g);
   sums.gu = plus(sums.gu, gu);
+  sums.gv = plus(sums.gv, gv);
   sums.guu = fused(gu, u, sums.guu);
+  sums.guv = fused(gu, v, sums.guv);
+  sums.gvv = fused(gv, v, sums.gvv);
   sums.red = fused(weight, red, sums.red);
   sums.green = fused(weight, green, sums.green);
   sums.blue = fused(weight, blue, sums.blue);
   sums.depth = fused(weight, depth, sums.depth);
-}
-
-inline void blend_row_backward(const Splat& splat, const Reached& reached, const RowPlace& place,
-                               std::int32_t index, RowState& s, Sums& sums) {
-  const Lanes zero = all_lanes(0.0f);
-  RowSums row{zero, zero, zero, sums.red, sums.green, sums.blue, sums.depth};
-  for (int part = 0; part < kParts; ++part)
-    if (reaches(reached, place, part * kLanes, kLanes))
-      blend_part_backward(splat, place, index, part, s, row);
-  const Lanes v = all_lanes(place.v), vv = times(v, v);
-  sums.g = plus(sums.g, row.g);
-  sums.gu = plus(sums.gu, row.gu);
-  sums.guu = plus(sums.guu, row.guu);
-  sums.gv = fused(v, row.g, sums.gv);
-  sums.guv = fused(v, row.gu, sums.guv);
-  sums.gvv = fused(vv, row.g, sums.gvv);
-  sums.red = row.red;
-  sums.green = row.green;
-  sums.blue = row.blue;
-  sums.depth = row.depth;
 }
 
 inline SplatGradient reduce(const Sums& sums) {
@@ -139,19 +138,21 @@ inline SplatGradient reduce(const Sums& sums) {
 
 void blend_backward(const TileView& tile, const BackwardImages& images, SplatGradient* slots,
                     double* background_gradient) {
-  RowState rows[kTile];
-  const std::int32_t tile_last = load(tile, images, rows, background_gradient);
+  Strips all;
+  const std::int32_t tile_last = load(tile, images, all, background_gradient);
+  const float x = static_cast<float>(tile.x), y = static_cast<float>(tile.y);
   for (int index = tile.count - 1; index > tile_last; --index)
     slots[tile.entries[index].slot] = SplatGradient{};
   for (int index = tile_last; index >= 0; --index) {
+    if (index >= kAhead) __builtin_prefetch(tile.splats + tile.entries[index - kAhead].splat);
+    if (index == all.next) all.wake(index);
     const Splat& splat = tile.splats[tile.entries[index].splat];
-    const Reached reached = reached_rows(splat, tile);
+    RowPlaces places;
     const Lanes zero = all_lanes(0.0f);
     Sums sums{zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    for (int row = reached.first; row <= reached.last; ++row) {
-      RowPlace place;
-      if (index > rows[row].row_last || !place_row(reached, row, &place)) continue;
-      blend_row_backward(splat, reached, place, index, rows[row], sums);
+    for (StripBits rest = place_rows(splat, x, y, places) & all.awake; rest != 0; rest &= rest - 1) {
+      const int strip = first_bit(rest);
+      blend_strip_backward(splat, places, strip, index, all.strips[strip], sums);
     }
     slots[tile.entries[index].slot] = reduce(sums);
   }

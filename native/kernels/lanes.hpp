@@ -14,7 +14,8 @@
 namespace sparse3d::SPARSE3D_ISA {
 
 // For each instruction set: `fused` is a b + c and `fused_minus` is c - a b; comparisons keep a value
-// or put zero in its place; `smaller` is b where either is not a number; `signs` has a bit for each
+// or put zero in its place; `smaller` and `larger` are b where either is not a
+// number; `signs` has a bit for each
 // negative lane, minus zero included.
 #if defined(__AVX512F__)
 
@@ -30,6 +31,7 @@ static inline Lanes minus(Lanes a, Lanes b) { return _mm512_sub_ps(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return _mm512_mul_ps(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return _mm512_div_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
 static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), value);
 }
@@ -67,6 +69,7 @@ static inline Lanes minus(Lanes a, Lanes b) { return _mm256_sub_ps(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return _mm256_mul_ps(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return _mm256_div_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm256_min_ps(a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }
 static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
   return _mm256_andnot_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ), value);
 }
@@ -102,6 +105,7 @@ static inline Lanes minus(Lanes a, Lanes b) { return vsubq_f32(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return vmulq_f32(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return vdivq_f32(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 static inline Lanes kept(uint32x4_t mask, Lanes value) {
   return vreinterpretq_f32_u32(vandq_u32(mask, vreinterpretq_u32_f32(value)));
 }
@@ -169,6 +173,9 @@ static inline Lanes over(Lanes a, Lanes b) {
 }
 static inline Lanes smaller(Lanes a, Lanes b) {
   return each_lane([&](int i) { return a.values[i] < b.values[i] ? a.values[i] : b.values[i]; });
+}
+static inline Lanes larger(Lanes a, Lanes b) {
+  return each_lane([&](int i) { return a.values[i] > b.values[i] ? a.values[i] : b.values[i]; });
 }
 static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
   return each_lane([&](int i) { return a.values[i] < b.values[i] ? 0.0f : value.values[i]; });

@@ -109,6 +109,13 @@ struct Parts {
 };
 
 constexpr std::int64_t kSplatsAPart = 4096;
+constexpr std::int64_t kAhead = 16;  // splats, which are far apart in memory
+
+void prefetch(const void* address) {
+#if defined(__GNUC__)
+  __builtin_prefetch(address);
+#endif
+}
 
 std::int64_t parts_of(std::int64_t splats) {
   return std::clamp<std::int64_t>(splats / kSplatsAPart, 1, 16);
@@ -128,6 +135,8 @@ Parts count_entries(const Splat* splats, const Grid& grid, TileLists& lists) {
     const std::int64_t end = visible * (part + 1) / parts.count;
     for (std::int64_t i = visible * part / parts.count; i < end; ++i) {
       const std::int32_t splat = lists.order[static_cast<std::size_t>(i)];
+      const std::int64_t ahead = std::min(i + kAhead, end - 1);
+      prefetch(splats + lists.order[static_cast<std::size_t>(ahead)]);
       std::int64_t touched = 0;
       for_each_span(splats[splat], grid, [&](int tile, int count) {
         for (int step = 0; step < count; ++step) ++counts[tile + step];
