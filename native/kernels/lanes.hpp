@@ -5,7 +5,7 @@
 
 #include "kernels/exp2.hpp"
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__AVX512F__) || defined(__AVX2__) || defined(__SSE2__) || defined(_M_X64)
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
@@ -89,6 +89,43 @@ static inline uint32_t signs(Lanes v) { return static_cast<uint32_t>(_mm256_move
 static inline Lanes times_power(Lanes v, Lanes shifted) {
   const __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), exponent));
+}
+
+#elif defined(__SSE2__) || defined(_M_X64)
+
+constexpr int kLanes = 4;
+using Lanes = __m128;
+static inline Lanes load_lanes(const float* p) { return _mm_loadu_ps(p); }
+static inline void store_lanes(float* p, Lanes v) { _mm_storeu_ps(p, v); }
+static inline Lanes all_lanes(float value) { return _mm_set1_ps(value); }
+static inline Lanes plus(Lanes a, Lanes b) { return _mm_add_ps(a, b); }
+static inline Lanes minus(Lanes a, Lanes b) { return _mm_sub_ps(a, b); }
+static inline Lanes times(Lanes a, Lanes b) { return _mm_mul_ps(a, b); }
+static inline Lanes over(Lanes a, Lanes b) { return _mm_div_ps(a, b); }
+static inline Lanes fused(Lanes a, Lanes b, Lanes c) { return plus(times(a, b), c); }  // as madd
+static inline Lanes fused_minus(Lanes a, Lanes b, Lanes c) { return minus(c, times(a, b)); }
+static inline Lanes smaller(Lanes a, Lanes b) { return _mm_min_ps(a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return _mm_max_ps(a, b); }
+static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
+  return _mm_andnot_ps(_mm_cmplt_ps(a, b), value);
+}
+static inline Lanes zero_unless_greater(Lanes a, Lanes b, Lanes value) {
+  return _mm_and_ps(_mm_cmpgt_ps(a, b), value);
+}
+static inline Lanes if_greater(Lanes a, Lanes b, Lanes yes, Lanes no) {
+  const __m128 mask = _mm_cmpgt_ps(a, b);
+  return _mm_or_ps(_mm_and_ps(mask, yes), _mm_andnot_ps(mask, no));
+}
+static inline Lanes zero_after(int32_t index, const int32_t* last, Lanes value) {
+  const __m128i ends = _mm_loadu_si128(reinterpret_cast<const __m128i*>(last));
+  const __m128i after = _mm_cmpgt_epi32(_mm_set1_epi32(index), ends);
+  return _mm_andnot_ps(_mm_castsi128_ps(after), value);
+}
+static inline Lanes made_negative(Lanes v) { return _mm_or_ps(v, _mm_set1_ps(-0.0f)); }
+static inline uint32_t signs(Lanes v) { return static_cast<uint32_t>(_mm_movemask_ps(v)); }
+static inline Lanes times_power(Lanes v, Lanes shifted) {
+  const __m128i exponent = _mm_slli_epi32(_mm_castps_si128(shifted), 23);
+  return _mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(v), exponent));
 }
 
 #elif defined(__ARM_NEON)
