@@ -15,5 +15,6 @@ void bind_rulebook(nanobind::module_& module);
 void bind_sparse_conv(nanobind::module_& module);
 void bind_ssim(nanobind::module_& module);
 void bind_threads(nanobind::module_& module);
+void bind_voxelize(nanobind::module_& module);
 
 }  // namespace sparse3d

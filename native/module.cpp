@@ -14,4 +14,5 @@ NB_MODULE(_native, module) {
   sparse3d::bind_sparse_conv(module);
   sparse3d::bind_ssim(module);
   sparse3d::bind_threads(module);
+  sparse3d::bind_voxelize(module);
 }
