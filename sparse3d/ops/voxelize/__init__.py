@@ -1,6 +1,5 @@
 """Points into the cells of a regular grid, as many a cell as there are."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -9,45 +8,9 @@ from torch import Tensor
 
 from sparse3d.ops.voxelize import _torch
 from sparse3d.scene.sparse_grid import SparseGrid
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["VoxelSpace", "Voxels", "voxelize"]
-
-
-@dataclass(frozen=True, slots=True)
-class VoxelSpace:
-    """A box of space cut into cells."""
-
-    low: tuple[float, float, float]
-    """Corner with the smallest x, y, z, metres."""
-    size: tuple[float, float, float]
-    """Edges of a cell along x, y, z, metres."""
-    shape: tuple[int, int, int]
-    """Cells along x, y, z."""
-
-    @classmethod
-    def of_range(
-        cls,
-        low: tuple[float, float, float],
-        high: tuple[float, float, float],
-        size: tuple[float, float, float],
-    ) -> "VoxelSpace":
-        """The fewest cells from ``low`` that reach ``high``.
-
-        Raises:
-            ValueError: If an edge is not positive or the range is empty.
-        """
-        if not all(math.isfinite(e) and e > 0 for e in size):
-            raise ValueError(f"edges of cells must be positive, got {size}")
-        if not all(a < b for a, b in zip(low, high, strict=True)):
-            raise ValueError(f"low must be below high, got {low} and {high}")
-        # What is a whole number of cells but for rounding gets no further cell.
-        x, y, z = (math.ceil((b - a) / e - 1e-6) for a, b, e in zip(low, high, size, strict=True))
-        return cls(low, size, (x, y, z))
-
-    def centers(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Centres of cells x, y, z, metres."""
-        size, low = (torch.tensor(v, device=cells.device) for v in (self.size, self.low))
-        return (cells + 0.5) * size + low
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +58,4 @@ def voxelize(
             f" {int(batch.max())}"
         )
     keys, points, offsets = _torch.voxelize(positions, batch, space.low, space.size, space.shape)
-    return Voxels(SparseGrid(keys, space.shape, batch_size), points, offsets)
+    return Voxels(SparseGrid(keys, space.shape, batch_size, space), points, offsets)
