@@ -12,8 +12,10 @@ void bind_isa(nanobind::module_& module);
 void bind_knn(nanobind::module_& module);
 void bind_rasterize(nanobind::module_& module);
 void bind_rulebook(nanobind::module_& module);
+void bind_segment(nanobind::module_& module);
 void bind_sparse_conv(nanobind::module_& module);
 void bind_ssim(nanobind::module_& module);
 void bind_threads(nanobind::module_& module);
+void bind_voxelize(nanobind::module_& module);
 
 }  // namespace sparse3d

@@ -9,7 +9,8 @@ from sparse3d.nn.sparse import RowNorm, SparseConv3d, SparseTensor, to_dense
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
 from sparse3d.ops.neighbours import Kernel, Rulebook
-from sparse3d.ops.voxelize import VoxelSpace, voxelize
+from sparse3d.ops.voxelize import voxelize
+from sparse3d.scene.voxel_space import VoxelSpace
 from sparse3d.scene.sparse_grid import SparseGrid
 
 SHAPE = (9, 6, 5)
