@@ -1,4 +1,4 @@
-"""How a method states what is to be trained: parameter groups, loss terms, random numbers."""
+"""What a method and its trainer tell each other: parameters, losses, times, random numbers."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-__all__ = ["LossTerm", "ParameterGroup", "step_generator"]
+__all__ = ["LossTerm", "ParameterGroup", "PartSeconds", "step_generator"]
 
 
 class LossTerm(NamedTuple):
@@ -17,6 +17,14 @@ class LossTerm(NamedTuple):
     name: str
     value: Tensor
     """Scalar, already weighted; the terms of a step are summed."""
+
+
+class PartSeconds(NamedTuple):
+    """How long a part of a step took."""
+
+    name: str
+    """Such as ``backward``; unique within a step."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sparse3d.ops.rasterize._options import (
     Region,
     Render,
     SparseCodes,
+    StageSeconds,
 )
 from sparse3d.scene.gaussians import Gaussians
 
@@ -24,6 +25,7 @@ __all__ = [
     "Region",
     "Render",
     "SparseCodes",
+    "StageSeconds",
     "rasterize",
 ]
 

@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from sparse3d.ops.backend import native_module
 from sparse3d.ops.rasterize._job import Drawn, Job, Rules
+from sparse3d.ops.rasterize._options import StageSeconds
 
 __all__ = ["MAX_ALPHA", "rasterize"]
 
@@ -46,8 +47,8 @@ def rasterize(job: Job) -> Drawn:
     values = [value for channels in job.channels for value in channels.values]
     leaves = (*job.parameters, job.world_from_camera, job.background, *receivers, *values)
     outputs: Any = _Rasterize.apply(fixed, *leaves)
-    colors, alphas, depths, radii, median, dominant, weights, *channels = outputs
-    return Drawn(colors, alphas, depths, radii, tuple(channels), median, dominant, weights)
+    colors, alphas, depths, radii, median, dominant, weights, *channels, stages = outputs
+    return Drawn(colors, alphas, depths, radii, tuple(channels), median, dominant, weights, stages)
 
 
 def _check(job: Job) -> None:
@@ -64,7 +65,9 @@ def _check(job: Job) -> None:
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, fixed: _Fixed, *leaves: Tensor | None) -> tuple[Tensor | None, ...]:
+    def forward(
+        ctx: Any, fixed: _Fixed, *leaves: Tensor | None
+    ) -> tuple[Tensor | StageSeconds | None, ...]:
         *gaussians, poses, background = (
             leaf.detach().contiguous() for leaf in leaves[:7] if leaf is not None
         )
@@ -88,7 +91,8 @@ class _Rasterize(torch.autograd.Function):
         ctx.mark_non_differentiable(
             *(t for t in (radii, median, dominant, weights) if t is not None)
         )
-        return colors, alphas, depths, radii, median, dominant, weights, *channels
+        stages = StageSeconds(*ctx.plan.seconds)
+        return colors, alphas, depths, radii, median, dominant, weights, *channels, stages
 
     @staticmethod
     @once_differentiable
