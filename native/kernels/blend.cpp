@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "kernels/lanes.hpp"
-#include "kernels/replay.hpp"
+#include "kernels/splat_cover.hpp"
+#include "kernels/surfel_cover.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -15,19 +15,23 @@ constexpr int kBatch = 128;  // entries that are looked at before rows are blend
 using Row = float[kTile];
 
 // What blending needs of an entry, beside its place in a row.
+template <typename Cover>
 struct Paint {
-  float a, color[3], depth;
+  typename Cover::Brush brush;
+  float color[3], depth;
 };
 
 // An entry of the batch that reaches a row.
+template <typename Cover>
 struct Hit {
-  float shift, power;
+  typename Cover::Stroke stroke;
   std::int32_t number;
 };
 
+template <typename Cover>
 struct RowHits {
   int count;
-  Hit hits[kBatch];
+  Hit<Cover> hits[kBatch];
 };
 
 // Pixels of a row. A transmittance is negative once its pixel has ended.
@@ -52,18 +56,21 @@ void start(const TileView& tile, RowState* rows) {
 }
 
 // Sorts a batch of entries by the rows that they reach.
-void find_hits(const TileView& tile, int begin, int end, const RowState* rows, Paint* paints,
-               RowHits* hits) {
+template <typename Cover>
+void find_hits(const TileView& tile, int begin, int end, const RowState* rows,
+               Paint<Cover>* paints, RowHits<Cover>* hits) {
   for (int row = 0; row < tile.rows; ++row) hits[row].count = 0;
   for (int index = begin; index < end; ++index) {
-    const Splat& s = tile.splats[tile.entries[index].splat];
-    paints[index - begin] = {s.a, {s.color[0], s.color[1], s.color[2]}, s.depth};
+    const std::int32_t splat = tile.entries[index].splat;
+    const Splat& s = tile.splats[splat];
     const Reached reached = reached_rows(s, tile);
+    const auto brush = Cover::brush(tile, splat, reached);
+    paints[index - begin] = {brush, {s.color[0], s.color[1], s.color[2]}, s.depth};
     for (int row = reached.first; row <= reached.last; ++row) {
       RowPlace place;
       const bool hit = place_row(reached, row, &place) && rows[row].ended != kAllEnded;
-      RowHits& list = hits[row];
-      list.hits[list.count] = {place.shift, place.power, index - begin};
+      RowHits<Cover>& list = hits[row];
+      list.hits[list.count] = {Cover::stroke(brush, place, row), index - begin};
       list.count += hit;
     }
   }
@@ -76,7 +83,9 @@ inline void end_pixels(std::uint32_t newly, int index, std::int32_t* last) {
 }
 
 // Blends the hits over a row, whose sums stay in registers.
-void blend_row(const RowHits& list, const Paint* paints, int begin, RowState& s) {
+template <typename Cover>
+void blend_row(const RowHits<Cover>& list, const Paint<Cover>* paints, int begin, float max_alpha,
+               RowState& s) {
   Lanes t[kParts], r[kParts], g[kParts], b[kParts], alphas[kParts], depths[kParts];
   for (int p = 0; p < kParts; ++p) {
     t[p] = load_lanes(s.t + p * kLanes);
@@ -88,15 +97,14 @@ void blend_row(const RowHits& list, const Paint* paints, int begin, RowState& s)
   }
   std::uint32_t ended = s.ended;
   for (int n = 0; n < list.count && ended != kAllEnded; ++n) {
-    const Hit& hit = list.hits[n];
-    const Paint& paint = paints[hit.number];
+    const Hit<Cover>& hit = list.hits[n];
+    const Paint<Cover>& paint = paints[hit.number];
     std::uint32_t now = 0;
     for (int p = 0; p < kParts; ++p) {
-      const Lanes centre = plus(load_lanes(kCentres + p * kLanes), all_lanes(hit.shift));
-      const Lanes u = times(all_lanes(paint.a), centre);
-      const Lanes power = fused_minus(u, u, all_lanes(hit.power));
+      typename Cover::Pixels pixels;
+      const Lanes power = Cover::power(paint.brush, hit.stroke, p * kLanes, &pixels);
       const Lanes drawn = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-      const Lanes covered = times(smaller(drawn, all_lanes(kReplayMaxAlpha)), t[p]);
+      const Lanes covered = times(smaller(drawn, all_lanes(max_alpha)), t[p]);
       const Lanes after = minus(t[p], covered);
       const Lanes weight = zero_unless_greater(after, all_lanes(kOpaque), covered);
       t[p] = if_greater(after, all_lanes(kOpaque), after, made_negative(t[p]));
@@ -145,19 +153,29 @@ void finish(const TileView& tile, const ForwardImages& images, const RowState* r
   }
 }
 
-}  // namespace
-
-void blend(const TileView& tile, const ForwardImages& images) {
+template <typename Cover>
+void blend_tile(const TileView& tile, const ForwardImages& images) {
   RowState rows[kTile];
-  RowHits hits[kTile];
-  Paint paints[kBatch];
+  RowHits<Cover> hits[kTile];
+  Paint<Cover> paints[kBatch];
   start(tile, rows);
   for (int begin = 0; begin < tile.count && !all_ended(tile, rows); begin += kBatch) {
     const int end = begin + kBatch < tile.count ? begin + kBatch : tile.count;
-    find_hits(tile, begin, end, rows, paints, hits);
-    for (int row = 0; row < tile.rows; ++row) blend_row(hits[row], paints, begin, rows[row]);
+    find_hits<Cover>(tile, begin, end, rows, paints, hits);
+    for (int row = 0; row < tile.rows; ++row)
+      blend_row<Cover>(hits[row], paints, begin, tile.max_alpha, rows[row]);
   }
   finish(tile, images, rows);
+}
+
+}  // namespace
+
+void blend(const TileView& tile, const ForwardImages& images) {
+  blend_tile<SplatCover>(tile, images);
+}
+
+void blend_surfels(const TileView& tile, const ForwardImages& images) {
+  blend_tile<SurfelCover>(tile, images);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -1,6 +1,6 @@
 #include "kernels/blend.hpp"
-#include "kernels/lanes.hpp"
-#include "kernels/replay.hpp"
+#include "kernels/splat_cover.hpp"
+#include "kernels/surfel_cover.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -62,24 +62,22 @@ std::int32_t load(const TileView& tile, const BackwardImages& images, RowState* 
   return tile_last;
 }
 
-struct Sums {
-  Lanes g, gu, gv, guu, guv, gvv, red, green, blue, depth;
+// Gradients of the values of an entry.
+struct ValueSums {
+  Lanes red, green, blue, depth;
 };
 
-// What the parts of a row add to the sums before the row's v is known to be the same for all.
-struct RowSums {
-  Lanes g, gu, guu, red, green, blue, depth;
-};
-
-inline void blend_part_backward(const Splat& splat, const RowPlace& place, std::int32_t index,
-                                int part, RowState& s, RowSums& sums) {
+template <typename Cover>
+inline void blend_part_backward(const Splat& splat, const typename Cover::Brush& brush,
+                                const typename Cover::Stroke& stroke, std::int32_t index,
+                                int part, float max_alpha, RowState& s,
+                                typename Cover::RowSums& shape, ValueSums& sums) {
   const int at = part * kLanes;
-  const Lanes centre = plus(load_lanes(kCentres + at), all_lanes(place.shift));
-  const Lanes u = times(all_lanes(splat.a), centre);
-  const Lanes power = fused_minus(u, u, all_lanes(place.power));
+  typename Cover::Pixels pixels;
+  const Lanes power = Cover::power(brush, stroke, at, &pixels);
   const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
   const Lanes unclamped = zero_after(index, s.last + at, reached);
-  const Lanes alpha = smaller(unclamped, all_lanes(kReplayMaxAlpha));
+  const Lanes alpha = smaller(unclamped, all_lanes(max_alpha));
   const Lanes inverse = over(all_lanes(1.0f), minus(all_lanes(1.0f), alpha));
   const Lanes before = times(load_lanes(s.t + at), inverse);
   const Lanes weight = times(alpha, before);
@@ -91,70 +89,67 @@ inline void blend_part_backward(const Splat& splat, const RowPlace& place, std::
   value = fused(all_lanes(splat.depth), depth, value);
   const Lanes behind = load_lanes(s.behind + at);
   const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
-  const Lanes g = zero_if_less(all_lanes(kReplayMaxAlpha), unclamped, times(alpha, slope));
+  const Lanes g = zero_if_less(all_lanes(max_alpha), unclamped, times(alpha, slope));
   store_lanes(s.behind + at, fused(weight, value, behind));
   store_lanes(s.t + at, before);
-  const Lanes gu = times(g, u);
-  sums.g = plus(sums.g, g);
-  sums.gu = plus(sums.gu, gu);
-  sums.guu = fused(gu, u, sums.guu);
+  Cover::add(pixels, g, shape);
   sums.red = fused(weight, red, sums.red);
   sums.green = fused(weight, green, sums.green);
   sums.blue = fused(weight, blue, sums.blue);
   sums.depth = fused(weight, depth, sums.depth);
 }
 
-inline void blend_row_backward(const Splat& splat, const Reached& reached, const RowPlace& place,
-                               std::int32_t index, RowState& s, Sums& sums) {
+// One entry, all its rows.
+template <typename Cover>
+inline typename Cover::Gradient blend_entry_backward(const TileView& tile, std::int32_t index,
+                                                     RowState* rows) {
+  const std::int32_t number = tile.entries[index].splat;
+  const Splat& splat = tile.splats[number];
+  const Reached reached = reached_rows(splat, tile);
+  const auto brush = Cover::brush(tile, number, reached);
   const Lanes zero = all_lanes(0.0f);
-  RowSums row{zero, zero, zero, sums.red, sums.green, sums.blue, sums.depth};
-  for (int part = 0; part < kParts; ++part)
-    if (reaches(reached, place, part * kLanes, kLanes))
-      blend_part_backward(splat, place, index, part, s, row);
-  const Lanes v = all_lanes(place.v), vv = times(v, v);
-  sums.g = plus(sums.g, row.g);
-  sums.gu = plus(sums.gu, row.gu);
-  sums.guu = plus(sums.guu, row.guu);
-  sums.gv = fused(v, row.g, sums.gv);
-  sums.guv = fused(v, row.gu, sums.guv);
-  sums.gvv = fused(vv, row.g, sums.gvv);
-  sums.red = row.red;
-  sums.green = row.green;
-  sums.blue = row.blue;
-  sums.depth = row.depth;
+  ValueSums values{zero, zero, zero, zero};
+  typename Cover::Sums sums = Cover::no_sums();
+  for (int row = reached.first; row <= reached.last; ++row) {
+    RowPlace place;
+    if (index > rows[row].row_last || !place_row(reached, row, &place)) continue;
+    const auto stroke = Cover::stroke(brush, place, row);
+    typename Cover::RowSums shape = Cover::no_row_sums();
+    for (int part = 0; part < kParts; ++part)
+      if (reaches(reached, place, part * kLanes, kLanes))
+        blend_part_backward<Cover>(splat, brush, stroke, index, part, tile.max_alpha, rows[row],
+                                   shape, values);
+    Cover::add_row(shape, stroke, place, sums);
+  }
+  typename Cover::Gradient gradient = Cover::total_of(sums);
+  gradient.color[0] = total(values.red);
+  gradient.color[1] = total(values.green);
+  gradient.color[2] = total(values.blue);
+  gradient.depth = total(values.depth);
+  return gradient;
 }
 
-inline SplatGradient reduce(const Sums& sums) {
-  return {total(sums.g),
-          total(sums.gu),
-          total(sums.gv),
-          total(sums.guu),
-          total(sums.guv),
-          total(sums.gvv),
-          {total(sums.red), total(sums.green), total(sums.blue)},
-          total(sums.depth)};
+template <typename Cover>
+void blend_tile_backward(const TileView& tile, const BackwardImages& images,
+                         typename Cover::Gradient* slots, double* background_gradient) {
+  RowState rows[kTile];
+  const std::int32_t tile_last = load(tile, images, rows, background_gradient);
+  for (int index = tile.count - 1; index > tile_last; --index)
+    slots[tile.entries[index].slot] = typename Cover::Gradient{};
+  for (std::int32_t index = tile_last; index >= 0; --index)
+    slots[tile.entries[index].slot] = blend_entry_backward<Cover>(tile, index, rows);
 }
 
 }  // namespace
 
 void blend_backward(const TileView& tile, const BackwardImages& images, SplatGradient* slots,
                     double* background_gradient) {
-  RowState rows[kTile];
-  const std::int32_t tile_last = load(tile, images, rows, background_gradient);
-  for (int index = tile.count - 1; index > tile_last; --index)
-    slots[tile.entries[index].slot] = SplatGradient{};
-  for (int index = tile_last; index >= 0; --index) {
-    const Splat& splat = tile.splats[tile.entries[index].splat];
-    const Reached reached = reached_rows(splat, tile);
-    const Lanes zero = all_lanes(0.0f);
-    Sums sums{zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    for (int row = reached.first; row <= reached.last; ++row) {
-      RowPlace place;
-      if (index > rows[row].row_last || !place_row(reached, row, &place)) continue;
-      blend_row_backward(splat, reached, place, index, rows[row], sums);
-    }
-    slots[tile.entries[index].slot] = reduce(sums);
-  }
+  blend_tile_backward<SplatCover>(tile, images, slots, background_gradient);
+}
+
+void blend_surfels_backward(const TileView& tile, const BackwardImages& images,
+                            SurfelGradient* slots, double* background_gradient) {
+  blend_tile_backward<SurfelCover>(tile, images, slots, background_gradient);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -6,7 +6,6 @@
 
 namespace sparse3d::SPARSE3D_ISA {
 
-constexpr float kReplayMaxAlpha = 0.999f;
 constexpr float kReplayMinPower = -7.994353436858858f;  // log2(1/255): less is not drawn
 
 using ReplayRow = float[kTile];
