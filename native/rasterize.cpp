@@ -42,8 +42,9 @@ void expect_images(const T& images, std::size_t views, int width, int height, co
 
 RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_scales,
                       const In1& logits, const In3& sh, const In3& poses, const In3& matrices,
-                      const In2& background, float near, float blur, bool orthographic,
-                      bool antialiased, const std::optional<Tensor<const bool, 2>>& tiles,
+                      const In2& background, float near, float blur, float max_alpha,
+                      bool orthographic, bool antialiased, bool surfels,
+                      const std::optional<Tensor<const bool, 2>>& tiles,
                       const Tensor<float, 4>& colors, const Tensor<float, 3>& alphas,
                       const Tensor<float, 3>& depths, const Tensor<std::int32_t, 2>& radii) {
   const GaussianArrays in = gaussians(means, quaternions, log_scales, logits, sh);
@@ -59,7 +60,8 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
     expect_extent(*tiles, 0, (height + kTile - 1) / kTile, "tiles");
     expect_extent(*tiles, 1, (width + kTile - 1) / kTile, "tiles");
   }
-  const DrawRules rules{near, blur, orthographic, antialiased, tiles ? tiles->data() : nullptr};
+  const DrawRules rules{near,        blur,    max_alpha, orthographic,
+                        antialiased, surfels, tiles ? tiles->data() : nullptr};
   RasterizePlan plan;
   plan.count = static_cast<std::int64_t>(means.shape(0));
   const std::size_t pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
@@ -93,7 +95,8 @@ void backward(const RasterizePlan& plan, const In2& means, const In2& quaternion
     expect_extent(*shape_gradients, 0, static_cast<std::int64_t>(plan.views.size()),
                   "shape_gradients");
     expect_extent(*shape_gradients, 1, plan.count, "shape_gradients");
-    expect_extent(*shape_gradients, 2, kShapeSums, "shape_gradients");
+    for (const ViewPlan& view : plan.views)
+      expect_extent(*shape_gradients, 2, shape_sums(view.view), "shape_gradients");
   }
   const GaussianGradients out{out_means.data(), out_quaternions.data(), out_log_scales.data(),
                               out_logits.data(), out_sh.data()};
@@ -111,7 +114,7 @@ void backward(const RasterizePlan& plan, const In2& means, const In2& quaternion
                                 depth_gradients.data() + pixels * i};
     double pose[12] = {}, backdrop[3] = {};
     const float* more =
-        shape_gradients ? shape_gradients->data() + kShapeSums * i * means.shape(0) : nullptr;
+        shape_gradients ? shape_gradients->data() + shape_sums(view) * i * means.shape(0) : nullptr;
     draw_backward(in, plan.count, plan.views[i], images, more, out,
                   out_centres.data() + 2 * i * means.shape(0), pose, backdrop);
     for (int row = 0; row < 3; ++row) {
@@ -182,7 +185,7 @@ void channels_backward(const RasterizePlan& plan, std::size_t view, const In2& v
     return out->data();
   };
   const ChannelGradients out{data(out_values, each, "out_values"),
-                             data(out_shape, kShapeSums, "out_shape"),
+                             data(out_shape, shape_sums(drawn.view), "out_shape"),
                              data(out_absolute, 2, "out_absolute")};
   const auto count = static_cast<std::int64_t>(gradients.shape(2));
   draw_channels_backward(drawn, channel_set(plan, values, indices, count), gradients.data(), out);
@@ -196,6 +199,11 @@ void rows(const RasterizePlan& plan, std::size_t view, const Tensor<std::int32_t
     expect_extent(*out, 1, drawn.view.width, "rows");
   }
   draw_rows(drawn, median.data(), dominant.data());
+}
+
+void weights(const RasterizePlan& plan, std::size_t view, const Tensor<float, 1>& out) {
+  expect_extent(out, 0, plan.count, "weights");
+  sum_weights(view_of(plan, view), out.data());
 }
 
 // Colour, 1 and depth of every Gaussian as one view sees it; 0 where it is not visible.
@@ -223,6 +231,8 @@ void bind_channels(nanobind::module_& module) {
              "sums over pixels of absolute gradients of centres to out_*.");
   module.def("rasterize_rows", &rows, arg("plan"), arg("view"), arg("median"), arg("dominant"),
              release, "Median and dominant Gaussian of every pixel, -1 where there is none.");
+  module.def("rasterize_weights", &weights, arg("plan"), arg("view"), arg("out"), release,
+             "Add the sum over pixels of each Gaussian's weights to out [n].");
   module.def("rasterize_splat_values", &splat_values, arg("plan"), arg("view"), arg("out"),
              release, "Colour, 1 and depth of Gaussians [n, 5] as one view sees them.");
 }
@@ -238,8 +248,8 @@ void bind_rasterize(nanobind::module_& module) {
                    "Projecting with colours, sorting and listing by tile, blending; all views.");
   module.def("rasterize_forward", &forward, arg("means"), arg("quaternions"), arg("log_scales"),
              arg("logit_opacities"), arg("sh"), arg("world_from_camera"), arg("matrices"),
-             arg("background"), arg("near"), arg("blur"), arg("orthographic"), arg("antialiased"),
-             arg("tiles").none(), arg("colors"), arg("alphas"), arg("depths"), arg("radii"),
+             arg("background"), arg("near"), arg("blur"), arg("max_alpha"), arg("orthographic"),
+             arg("antialiased"), arg("surfels"), arg("tiles").none(), arg("colors"), arg("alphas"), arg("depths"), arg("radii"),
              release, "Draw all views into colors, alphas, depths and radii.");
   module.def("rasterize_backward", &backward, arg("plan"), arg("means"), arg("quaternions"),
              arg("log_scales"), arg("logit_opacities"), arg("sh"), arg("background"),

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/splat_cover.hpp"
 #include "kernels/strips.hpp"
+#include "kernels/surfel_cover.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -13,14 +15,17 @@ constexpr int kBatch = 64;        // entries that are placed before strips are b
 constexpr int kAhead = 8;         // entries
 
 // What blending needs of an entry, beside its place in a row.
+template <typename Cover>
 struct Paint {
-  float a, color[3], depth;
+  typename Cover::Brush brush;
+  float color[3], depth;
 };
 
 // Entries in front of some others, and which of them reach a strip, a bit each.
+template <typename Cover>
 struct alignas(64) Batch {
   RowPlaces places[kBatch];
-  Paint paints[kBatch];
+  Paint<Cover> paints[kBatch];
   uint8_t reached[kStrips / 8][kBatch];  // bits of eight strips
   uint64_t hits[kStrips];
 };
@@ -64,7 +69,8 @@ inline uint64_t transposed(uint64_t x) {
 }
 
 // From strips of entries to entries of strips.
-void turn(Batch& batch, int count) {
+template <typename Cover>
+void turn(Batch<Cover>& batch, int count) {
   for (int eight = 0; eight < kStrips / 8; ++eight) {
     uint64_t hits[8] = {};
     for (int begin = 0; begin < count; begin += 8) {
@@ -77,14 +83,16 @@ void turn(Batch& batch, int count) {
   }
 }
 
-void place(const TileView& tile, int begin, int count, Batch& batch) {
-  const float x = static_cast<float>(tile.x), y = static_cast<float>(tile.y);
+template <typename Cover>
+void place(const TileView& tile, int begin, int count, Batch<Cover>& batch) {
   for (int i = 0; i < count; ++i) {
     const int ahead = begin + i + kAhead;
     if (ahead < tile.count) __builtin_prefetch(tile.splats + tile.entries[ahead].splat);
-    const Splat& s = tile.splats[tile.entries[begin + i].splat];
-    batch.paints[i] = {s.a, {s.color[0], s.color[1], s.color[2]}, s.depth};
-    const StripBits hits = place_rows(s, x, y, batch.places[i]);
+    const std::int32_t splat = tile.entries[begin + i].splat;
+    const Splat& s = tile.splats[splat];
+    const auto brush = Cover::brush(tile, splat);
+    batch.paints[i] = {brush, {s.color[0], s.color[1], s.color[2]}, s.depth};
+    const StripBits hits = place_rows(s, tile, batch.places[i]);
     for (int eight = 0; eight < kStrips / 8; ++eight)
       batch.reached[eight][i] = static_cast<uint8_t>(hits >> (8 * eight));
   }
@@ -100,20 +108,20 @@ inline void end_pixels(std::uint32_t newly, int index, std::int32_t* last) {
 }
 
 // Blends the entries that reach a strip, whose sums stay in registers.
-void blend_strip(const Batch& batch, int strip, int begin, Strip& s) {
-  const int row = strip % kTile;
-  const Lanes centres = load_lanes(kCentres + strip / kTile * kLanes);
+template <typename Cover>
+void blend_strip(const Batch<Cover>& batch, int strip, int begin, float max_alpha, Strip& s) {
+  const int row = strip % kTile, at = strip / kTile * kLanes;
   Lanes t = load_lanes(s.t), r = load_lanes(s.r), g = load_lanes(s.g), b = load_lanes(s.b);
   Lanes alphas = load_lanes(s.alpha), depths = load_lanes(s.depth);
   std::uint32_t ended = s.ended;
   for (uint64_t rest = batch.hits[strip]; rest != 0 && ended != kAllEnded; rest &= rest - 1) {
     const int number = first_bit(rest);
-    const Paint& paint = batch.paints[number];
-    const RowPlaces& places = batch.places[number];
-    const Lanes u = times(all_lanes(paint.a), plus(centres, all_lanes(places.shift[row])));
-    const Lanes power = fused_minus(u, u, all_lanes(places.power[row]));
+    const Paint<Cover>& paint = batch.paints[number];
+    const auto stroke = Cover::stroke(paint.brush, batch.places[number].of(row), row);
+    typename Cover::Pixels pixels;
+    const Lanes power = Cover::power(paint.brush, stroke, at, &pixels);
     const Lanes drawn = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-    const Lanes covered = times(smaller(drawn, all_lanes(kReplayMaxAlpha)), t);
+    const Lanes covered = times(smaller(drawn, all_lanes(max_alpha)), t);
     const Lanes after = minus(t, covered);
     const Lanes weight = zero_unless_greater(after, all_lanes(kOpaque), covered);
     t = if_greater(after, all_lanes(kOpaque), after, made_negative(t));
@@ -154,22 +162,31 @@ void finish(const TileView& tile, const ForwardImages& images, const Strip* stri
   }
 }
 
-}  // namespace
-
-void blend(const TileView& tile, const ForwardImages& images) {
+template <typename Cover>
+void blend_tile(const TileView& tile, const ForwardImages& images) {
   Strip strips[kStrips];
-  Batch batch;
+  Batch<Cover> batch;
   StripBits live = start(tile, strips);
   for (int begin = 0; begin < tile.count && live != 0; begin += kBatch) {
     const int count = begin + kBatch < tile.count ? kBatch : tile.count - begin;
     place(tile, begin, count, batch);
     for (StripBits rest = live; rest != 0; rest &= rest - 1) {
       const int strip = first_bit(rest);
-      blend_strip(batch, strip, begin, strips[strip]);
+      blend_strip(batch, strip, begin, tile.max_alpha, strips[strip]);
       if (strips[strip].ended == kAllEnded) live &= ~strip_bit(strip);
     }
   }
   finish(tile, images, strips);
+}
+
+}  // namespace
+
+void blend(const TileView& tile, const ForwardImages& images) {
+  blend_tile<SplatCover>(tile, images);
+}
+
+void blend_surfels(const TileView& tile, const ForwardImages& images) {
+  blend_tile<SurfelCover>(tile, images);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -1,5 +1,7 @@
 #include "kernels/blend.hpp"
+#include "kernels/splat_cover.hpp"
 #include "kernels/strips.hpp"
+#include "kernels/surfel_cover.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -14,33 +16,11 @@ struct alignas(64) Strip {
   std::int32_t last[kLanes];
 };
 
-// The strips of a tile. Strips sleep until the last entry that one of their pixels may show.
-struct Strips {
-  Strip strips[kStrips];
-  std::int32_t last[kStrips];
-  StripBits awake;
-  std::int32_t next;  // entry at which another strip wakes up
-
-  void wake(std::int32_t index) {
-    next = -1;
-    for (int strip = 0; strip < kStrips; ++strip)
-      if (last[strip] >= index)
-        awake |= strip_bit(strip);
-      else if (last[strip] > next)
-        next = last[strip];
-  }
-};
-
-void clear(Strips& all) {
-  all.awake = 0;
-  for (int strip = 0; strip < kStrips; ++strip) {
-    all.last[strip] = -1;
-    Strip& s = all.strips[strip];
-    for (int i = 0; i < kLanes; ++i) {
-      s.t[i] = 1.0f;
-      s.behind[i] = s.r[i] = s.g[i] = s.b[i] = s.alpha[i] = s.depth[i] = 0.0f;
-      s.last[i] = -1;
-    }
+void clear(Strip& s) {
+  for (int i = 0; i < kLanes; ++i) {
+    s.t[i] = 1.0f;
+    s.behind[i] = s.r[i] = s.g[i] = s.b[i] = s.alpha[i] = s.depth[i] = 0.0f;
+    s.last[i] = -1;
   }
 }
 
@@ -64,98 +44,114 @@ void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, Strip& 
   s.last[i] = images.last[pixel];
 }
 
-// Returns the number of the last entry that any pixel may show.
-std::int32_t load(const TileView& tile, const BackwardImages& images, Strips& all,
-                  double* background_gradient) {
-  clear(all);
-  std::int32_t tile_last = -1;
+void load(const TileView& tile, const BackwardImages& images, Strip* strips,
+          double* background_gradient) {
+  for (int strip = 0; strip < kStrips; ++strip) clear(strips[strip]);
   for (int row = 0; row < tile.rows; ++row) {
     const std::int64_t begin = std::int64_t{tile.y + row} * tile.width + tile.x;
-    for (int column = 0; column < tile.columns; ++column) {
-      const int strip = column / kLanes * kTile + row;
-      load_pixel(images, begin + column, column % kLanes, all.strips[strip], background_gradient);
-      const std::int32_t last = images.last[begin + column];
-      if (last > all.last[strip]) all.last[strip] = last;
-      if (last > tile_last) tile_last = last;
-    }
+    for (int column = 0; column < tile.columns; ++column)
+      load_pixel(images, begin + column, column % kLanes,
+                 strips[column / kLanes * kTile + row], background_gradient);
   }
-  all.next = tile_last;
-  return tile_last;
 }
 
-struct Sums {
-  Lanes g, gu, gv, guu, guv, gvv, red, green, blue, depth;
+// Gradients of the values of an entry.
+struct ValueSums {
+  Lanes red, green, blue, depth;
 };
 
-inline void blend_strip_backward(const Splat& splat, const RowPlaces& places, int strip,
-                                 std::int32_t index, Strip& s, Sums& sums) {
-  const int row = strip % kTile;
-  const Lanes centres = load_lanes(kCentres + strip / kTile * kLanes);
-  const Lanes u = times(all_lanes(splat.a), plus(centres, all_lanes(places.shift[row])));
-  const Lanes power = fused_minus(u, u, all_lanes(places.power[row]));
+// An entry in a row.
+template <typename Cover>
+struct Line {
+  std::int32_t index;
+  const Splat& splat;
+  typename Cover::Brush brush;
+  RowPlace place;
+  typename Cover::Stroke stroke;
+  float max_alpha;
+};
+
+template <typename Cover>
+inline void blend_strip_backward(const Line<Cover>& line, int at, Strip& s,
+                                 typename Cover::Sums& shapes, ValueSums& sums) {
+  const Lanes max_alpha = all_lanes(line.max_alpha), one = all_lanes(1.0f);
+  typename Cover::Pixels pixels;
+  const Lanes power = Cover::power(line.brush, line.stroke, at, &pixels);
   const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-  const Lanes unclamped = zero_after(index, s.last, reached);
-  const Lanes alpha = smaller(unclamped, all_lanes(kReplayMaxAlpha));
-  const Lanes inverse = over(all_lanes(1.0f), minus(all_lanes(1.0f), alpha));
+  const Lanes unclamped = zero_after(line.index, s.last, reached);
+  const Lanes alpha = smaller(unclamped, max_alpha);
+  const Lanes inverse = over(one, minus(one, alpha));
   const Lanes before = times(load_lanes(s.t), inverse);
   const Lanes weight = times(alpha, before);
   const Lanes red = load_lanes(s.r), green = load_lanes(s.g);
   const Lanes blue = load_lanes(s.b), depth = load_lanes(s.depth);
-  Lanes value = fused(all_lanes(splat.color[0]), red, load_lanes(s.alpha));
-  value = fused(all_lanes(splat.color[1]), green, value);
-  value = fused(all_lanes(splat.color[2]), blue, value);
-  value = fused(all_lanes(splat.depth), depth, value);
+  Lanes value = fused(all_lanes(line.splat.color[0]), red, load_lanes(s.alpha));
+  value = fused(all_lanes(line.splat.color[1]), green, value);
+  value = fused(all_lanes(line.splat.color[2]), blue, value);
+  value = fused(all_lanes(line.splat.depth), depth, value);
   const Lanes behind = load_lanes(s.behind);
   const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
-  const Lanes g = zero_if_less(all_lanes(kReplayMaxAlpha), unclamped, times(alpha, slope));
+  const Lanes g = zero_if_less(max_alpha, unclamped, times(alpha, slope));
   store_lanes(s.behind, fused(weight, value, behind));
   store_lanes(s.t, before);
-  const Lanes gu = times(g, u), v = all_lanes(places.v[row]), gv = times(g, v);
-  sums.g = plus(sums.g, g);
-  sums.gu = plus(sums.gu, gu);
-  sums.gv = plus(sums.gv, gv);
-  sums.guu = fused(gu, u, sums.guu);
-  sums.guv = fused(gu, v, sums.guv);
-  sums.gvv = fused(gv, v, sums.gvv);
+  Cover::add(pixels, g, line.stroke, line.place, shapes);
   sums.red = fused(weight, red, sums.red);
   sums.green = fused(weight, green, sums.green);
   sums.blue = fused(weight, blue, sums.blue);
   sums.depth = fused(weight, depth, sums.depth);
 }
 
-inline SplatGradient reduce(const Sums& sums) {
-  return {total(sums.g),
-          total(sums.gu),
-          total(sums.gv),
-          total(sums.guu),
-          total(sums.guv),
-          total(sums.gvv),
-          {total(sums.red), total(sums.green), total(sums.blue)},
-          total(sums.depth)};
+// One entry, all its strips.
+template <typename Cover>
+inline typename Cover::Gradient blend_entry_backward(const TileView& tile, std::int32_t index,
+                                                     StripBits live, Strip* strips) {
+  const std::int32_t number = tile.entries[index].splat;
+  const Splat& splat = tile.splats[number];
+  const auto brush = Cover::brush(tile, number);
+  const Lanes zero = all_lanes(0.0f);
+  ValueSums values{zero, zero, zero, zero};
+  typename Cover::Sums shapes = Cover::no_sums();
+  RowPlaces places;
+  for (StripBits rest = place_rows(splat, tile, places) & live; rest != 0; rest &= rest - 1) {
+    const int strip = first_bit(rest), row = strip % kTile;
+    const RowPlace place = places.of(row);
+    const Line<Cover> line{index,          splat, brush, place, Cover::stroke(brush, place, row),
+                           tile.max_alpha};
+    blend_strip_backward(line, strip / kTile * kLanes, strips[strip], shapes, values);
+  }
+  typename Cover::Gradient gradient = Cover::total_of(shapes);
+  gradient.color[0] = total(values.red);
+  gradient.color[1] = total(values.green);
+  gradient.color[2] = total(values.blue);
+  gradient.depth = total(values.depth);
+  return gradient;
+}
+
+template <typename Cover>
+void blend_tile_backward(const TileView& tile, const BackwardImages& images,
+                         typename Cover::Gradient* slots, double* background_gradient) {
+  Strip strips[kStrips];
+  load(tile, images, strips, background_gradient);
+  StripEnds ends(tile, images.last);
+  for (int index = tile.count - 1; index > ends.last(); --index)
+    slots[tile.entries[index].slot] = typename Cover::Gradient{};
+  for (std::int32_t index = ends.last(); index >= 0; --index) {
+    if (index >= kAhead) __builtin_prefetch(tile.splats + tile.entries[index - kAhead].splat);
+    slots[tile.entries[index].slot] =
+        blend_entry_backward<Cover>(tile, index, ends.live(index), strips);
+  }
 }
 
 }  // namespace
 
 void blend_backward(const TileView& tile, const BackwardImages& images, SplatGradient* slots,
                     double* background_gradient) {
-  Strips all;
-  const std::int32_t tile_last = load(tile, images, all, background_gradient);
-  const float x = static_cast<float>(tile.x), y = static_cast<float>(tile.y);
-  for (int index = tile.count - 1; index > tile_last; --index)
-    slots[tile.entries[index].slot] = SplatGradient{};
-  for (int index = tile_last; index >= 0; --index) {
-    if (index >= kAhead) __builtin_prefetch(tile.splats + tile.entries[index - kAhead].splat);
-    if (index == all.next) all.wake(index);
-    const Splat& splat = tile.splats[tile.entries[index].splat];
-    RowPlaces places;
-    const Lanes zero = all_lanes(0.0f);
-    Sums sums{zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    for (StripBits rest = place_rows(splat, x, y, places) & all.awake; rest != 0; rest &= rest - 1) {
-      const int strip = first_bit(rest);
-      blend_strip_backward(splat, places, strip, index, all.strips[strip], sums);
-    }
-    slots[tile.entries[index].slot] = reduce(sums);
-  }
+  blend_tile_backward<SplatCover>(tile, images, slots, background_gradient);
+}
+
+void blend_surfels_backward(const TileView& tile, const BackwardImages& images,
+                            SurfelGradient* slots, double* background_gradient) {
+  blend_tile_backward<SurfelCover>(tile, images, slots, background_gradient);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

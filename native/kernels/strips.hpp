@@ -30,11 +30,14 @@ static inline int first_bit(uint64_t bits) {
 // and power is `log2_opacity - v^2`.
 struct alignas(64) RowPlaces {
   ReplayRow shift, v, power;
+
+  RowPlace of(int row) const { return {shift[row], v[row], power[row]}; }
 };
 
-// Fills in the rows of a tile whose first pixel is at `x`, `y`; returns which strips are in reach.
-static inline StripBits place_rows(const Splat& s, float x, float y, RowPlaces& rows) {
-  const Lanes left_of = all_lanes(x - s.x), above = all_lanes(s.y - y), zero = all_lanes(0.0f);
+// Fills in the rows of a tile; returns which strips are in reach.
+static inline StripBits place_rows(const Splat& s, const TileView& tile, RowPlaces& rows) {
+  const Lanes left_of = all_lanes(static_cast<float>(tile.x) - s.x);
+  const Lanes above = all_lanes(s.y - static_cast<float>(tile.y)), zero = all_lanes(0.0f);
   const Lanes a = all_lanes(s.a), k = all_lanes(s.k), c = all_lanes(s.c);
   StripBits hits = 0;
   for (int row = 0; row < kTile; row += kLanes) {
@@ -56,5 +59,50 @@ static inline StripBits place_rows(const Splat& s, float x, float y, RowPlaces& 
   }
   return hits;
 }
+
+// Where the strips of a tile end: with the last entry that one of their pixels shows.
+class StripEnds {
+ public:
+  StripEnds(const TileView& tile, const std::int32_t* last_of_pixels) {
+    for (std::int32_t& last : last_) last = -1;
+    for (int row = 0; row < tile.rows; ++row)
+      for (int column = 0; column < tile.columns; ++column) {
+        const std::int64_t pixel = std::int64_t{tile.y + row} * tile.width + tile.x + column;
+        std::int32_t& last = last_[column / kLanes * kTile + row];
+        if (last_of_pixels[pixel] > last) last = last_of_pixels[pixel];
+      }
+    for (const std::int32_t last : last_)
+      if (last > tile_last_) tile_last_ = last;
+  }
+
+  // Of the whole tile; -1 if it shows nothing.
+  std::int32_t last() const { return tile_last_; }
+
+  // Strips that an entry may show in.
+  StripBits live(std::int32_t entry) {
+    if (entry < first_valid_ || entry > last_valid_) find(entry);
+    return live_;
+  }
+
+ private:
+  // The strips change but at a few entries.
+  void find(std::int32_t entry) {
+    live_ = 0;
+    first_valid_ = 0;
+    last_valid_ = INT32_MAX;
+    for (int strip = 0; strip < kStrips; ++strip)
+      if (last_[strip] >= entry) {
+        live_ |= strip_bit(strip);
+        if (last_[strip] < last_valid_) last_valid_ = last_[strip];
+      } else if (last_[strip] >= first_valid_) {
+        first_valid_ = last_[strip] + 1;
+      }
+  }
+
+  std::int32_t last_[kStrips];
+  std::int32_t tile_last_ = -1;
+  StripBits live_ = 0;
+  std::int32_t first_valid_ = 1, last_valid_ = 0;  // entries that `live_` is right for
+};
 
 }  // namespace sparse3d::SPARSE3D_ISA
