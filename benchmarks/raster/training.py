@@ -11,6 +11,7 @@ from raster.render import leaves, render
 from raster.scenes import Scene
 from sparse3d.ops.adam import Adam
 from sparse3d.ops.ssim import photometric_loss
+from sparse3d.train.allocator import keep_freed_memory
 
 __all__ = ["Iteration", "Training", "time_forward", "time_training"]
 
@@ -40,6 +41,7 @@ class Training:
     """Fits a scene to a noisy picture of itself with Adam."""
 
     def __init__(self, scene: Scene) -> None:
+        keep_freed_memory()  # as every training of ours does
         self._scene, parameters = leaves(scene)
         self._optimizer = Adam(parameters, lr=RATE)
         with torch.no_grad():

@@ -168,9 +168,7 @@ def truth(kind: str, projection: Projection) -> tuple[Render, list[Tensor]]:
     return drawn(nasty(kind), camera(projection), "reference", torch.float64)
 
 
-def assert_close(
-    found: tuple[Render, list[Tensor]], truth: tuple[Render, list[Tensor]]
-) -> None:
+def assert_close(found: tuple[Render, list[Tensor]], truth: tuple[Render, list[Tensor]]) -> None:
     (actual, gradients), (expected, truths) = found, truth
     for name in (*IMAGES, "weights"):
         a, e = getattr(actual, name).detach().double(), getattr(expected, name).detach()
