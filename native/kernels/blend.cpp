@@ -1,6 +1,5 @@
 #include "kernels/blend.hpp"
 
-#include <math.h>
 #include <string.h>
 
 #include "kernels/splat_cover.hpp"
@@ -43,9 +42,7 @@ constexpr std::uint32_t kAllEnded = (1u << kLanes) - 1;
 StripBits start(const TileView& tile, Strip* strips) {
   StripBits live = 0;
   for (int strip = 0; strip < kStrips; ++strip) {
-    const int row = strip % kTile, first = strip / kTile * kLanes;
-    const int rest = row < tile.rows ? tile.columns - first : 0;
-    const int pixels = rest < 0 ? 0 : rest < kLanes ? rest : kLanes;
+    const int pixels = pixels_of(tile, strip);
     Strip& s = strips[strip];
     for (int i = 0; i < kLanes; ++i) {
       s.t[i] = i < pixels ? 1.0f : -1.0f;
@@ -143,21 +140,35 @@ void blend_strip(const Batch<Cover>& batch, int strip, int begin, float max_alph
   s.ended = ended;
 }
 
+// A strip as it is written.
+struct alignas(64) StripResults {
+  float color[3][kLanes], depth[kLanes], left[kLanes];
+
+  StripResults(const Strip& s, const float* background) {
+    const Lanes zero = all_lanes(0.0f), t = load_lanes(s.t), alpha = load_lanes(s.alpha);
+    const Lanes rest = larger(t, minus(zero, t));
+    const float* sums[] = {s.r, s.g, s.b};
+    for (int channel = 0; channel < 3; ++channel)
+      store_lanes(color[channel],
+                  fused(rest, all_lanes(background[channel]), load_lanes(sums[channel])));
+    store_lanes(depth, if_greater(alpha, zero, over(load_lanes(s.depth), alpha), zero));
+    store_lanes(left, rest);
+  }
+};
+
 void finish(const TileView& tile, const ForwardImages& images, const Strip* strips) {
-  for (int row = 0; row < tile.rows; ++row) {
-    const std::int64_t begin = std::int64_t{tile.y + row} * tile.width + tile.x;
-    for (int column = 0; column < tile.columns; ++column) {
-      const Strip& s = strips[column / kLanes * kTile + row];
-      const int i = column % kLanes;
-      const float left = fabsf(s.t[i]), alpha = s.alpha[i];
-      float* color = images.colors + 3 * (begin + column);
-      color[0] = madd(left, images.background[0], s.r[i]);
-      color[1] = madd(left, images.background[1], s.g[i]);
-      color[2] = madd(left, images.background[2], s.b[i]);
-      images.alphas[begin + column] = alpha;
-      images.depths[begin + column] = alpha > 0 ? s.depth[i] / alpha : 0.0f;
-      images.transmittances[begin + column] = left;
-      images.last[begin + column] = s.last[i];
+  for (int strip = 0; strip < kStrips; ++strip) {
+    const Strip& s = strips[strip];
+    const StripResults results(s, images.background);
+    const std::int64_t begin = first_pixel(tile, strip);
+    const int count = pixels_of(tile, strip);
+    for (int i = 0; i < count; ++i) {
+      for (int channel = 0; channel < 3; ++channel)
+        images.colors[3 * (begin + i) + channel] = results.color[channel][i];
+      images.alphas[begin + i] = s.alpha[i];
+      images.depths[begin + i] = results.depth[i];
+      images.transmittances[begin + i] = results.left[i];
+      images.last[begin + i] = s.last[i];
     }
   }
 }

@@ -15,6 +15,17 @@ static_assert(kStrips <= 64, "strips have a bit each");
 
 static inline StripBits strip_bit(int strip) { return StripBits{1} << strip; }
 
+// How many pixels of a strip are inside the image, from its first on; and where that one is, even
+// if it is not.
+static inline int pixels_of(const TileView& tile, int strip) {
+  const int rest = strip % kTile < tile.rows ? tile.columns - strip / kTile * kLanes : 0;
+  return rest < 0 ? 0 : rest < kLanes ? rest : kLanes;
+}
+
+static inline int64_t first_pixel(const TileView& tile, int strip) {
+  return int64_t{tile.y + strip % kTile} * tile.width + tile.x + strip / kTile * kLanes;
+}
+
 // Number of the lowest bit that is set; there must be one.
 static inline int first_bit(uint64_t bits) {
 #if defined(__GNUC__)
