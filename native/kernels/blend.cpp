@@ -82,10 +82,10 @@ inline void end_pixels(std::uint32_t newly, int index, std::int32_t* last) {
     if ((newly >> i & 1) != 0) last[i] = index - 1;
 }
 
-// Blends the hits over a row, whose sums stay in registers.
-template <typename Cover>
+// Blends the hits over a row, whose sums stay in registers; adds their weights if `weighed`.
+template <typename Cover, bool weighed>
 void blend_row(const RowHits<Cover>& list, const Paint<Cover>* paints, int begin, float max_alpha,
-               RowState& s) {
+               RowState& s, Lanes* weights) {
   Lanes t[kParts], r[kParts], g[kParts], b[kParts], alphas[kParts], depths[kParts];
   for (int p = 0; p < kParts; ++p) {
     t[p] = load_lanes(s.t + p * kLanes);
@@ -112,6 +112,7 @@ void blend_row(const RowHits<Cover>& list, const Paint<Cover>* paints, int begin
       g[p] = fused(weight, all_lanes(paint.color[1]), g[p]);
       b[p] = fused(weight, all_lanes(paint.color[2]), b[p]);
       alphas[p] = plus(alphas[p], weight);
+      if (weighed) weights[hit.number] = plus(weights[hit.number], weight);
       depths[p] = fused(weight, all_lanes(paint.depth), depths[p]);
       now |= signs(t[p]) << (p * kLanes);
     }
@@ -153,29 +154,47 @@ void finish(const TileView& tile, const ForwardImages& images, const RowState* r
   }
 }
 
-template <typename Cover>
+template <typename Cover, bool weighed>
 void blend_tile(const TileView& tile, const ForwardImages& images) {
   RowState rows[kTile];
   RowHits<Cover> hits[kTile];
   Paint<Cover> paints[kBatch];
+  Lanes weights[weighed ? kBatch : 1];
   start(tile, rows);
-  for (int begin = 0; begin < tile.count && !all_ended(tile, rows); begin += kBatch) {
+  int begin = 0;
+  for (; begin < tile.count && !all_ended(tile, rows); begin += kBatch) {
     const int end = begin + kBatch < tile.count ? begin + kBatch : tile.count;
     find_hits<Cover>(tile, begin, end, rows, paints, hits);
+    if (weighed)
+      for (Lanes& weight : weights) weight = all_lanes(0.0f);
     for (int row = 0; row < tile.rows; ++row)
-      blend_row<Cover>(hits[row], paints, begin, tile.max_alpha, rows[row]);
+      blend_row<Cover, weighed>(hits[row], paints, begin, tile.max_alpha, rows[row], weights);
+    if (weighed)
+      for (int index = begin; index < end; ++index)
+        images.weights[tile.entries[index].slot] = total(weights[index - begin]);
   }
+  if (weighed)
+    for (int index = begin; index < tile.count; ++index)
+      images.weights[tile.entries[index].slot] = 0.0f;
   finish(tile, images, rows);
+}
+
+template <typename Cover>
+void blend_with(const TileView& tile, const ForwardImages& images) {
+  if (images.weights)
+    blend_tile<Cover, true>(tile, images);
+  else
+    blend_tile<Cover, false>(tile, images);
 }
 
 }  // namespace
 
 void blend(const TileView& tile, const ForwardImages& images) {
-  blend_tile<SplatCover>(tile, images);
+  blend_with<SplatCover>(tile, images);
 }
 
 void blend_surfels(const TileView& tile, const ForwardImages& images) {
-  blend_tile<SurfelCover>(tile, images);
+  blend_with<SurfelCover>(tile, images);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -1,5 +1,8 @@
-#include "kernels/channel_rows.hpp"
 #include "kernels/channels.hpp"
+
+#include <string.h>
+
+#include "kernels/channel_rows.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -57,7 +60,7 @@ struct Line {
 };
 
 // The part of a row that begins at pixel `at`; `gradients` is that of all channels there.
-template <typename Cover>
+template <typename Cover, bool absolute>
 inline void part_backward(const Line<Cover>& line, const std::int32_t* ends, int at,
                           const Values& own, int each, const float* gradients, float* t,
                           float* behind, float* totals, typename Cover::RowSums& shape,
@@ -75,6 +78,7 @@ inline void part_backward(const Line<Cover>& line, const std::int32_t* ends, int
   store_lanes(behind + at, fused(weight, value, hidden));
   store_lanes(t + at, before);
   Cover::add(pixels, g, shape);
+  if (!absolute) return;
   Lanes gx, gy;
   Cover::slopes(line.brush, line.stroke, line.place, pixels, g, &gx, &gy);
   sums.minus_gx = plus(sums.minus_gx, made_negative(gx));
@@ -85,7 +89,7 @@ template <typename Cover>
 inline void write_slot(const EntrySums<Cover>& sums, int each, const float* totals, float* slot) {
   constexpr int kShape = Cover::Gradient::kShape;
   const typename Cover::Gradient gradient = Cover::total_of(sums.shape);
-  __builtin_memcpy(slot, &gradient, kShape * sizeof(float));
+  memcpy(slot, &gradient, kShape * sizeof(float));
   slot[kShape] = -total(sums.minus_gx);
   slot[kShape + 1] = -total(sums.minus_gy);
   for (int j = 0; j < each; ++j) slot[kSlotHead<typename Cover::Gradient> + j] = total(load_lanes(totals + j * kLanes));
@@ -101,7 +105,7 @@ void load_behind(const TileView& tile, const float* transmittances, Behind& stat
 }
 
 // One entry: its rows, then its slot.
-template <typename Cover>
+template <typename Cover, bool absolute>
 void entry_backward(const TileView& tile, const ChannelSet& set, std::int32_t index,
                     const Ends& ends, const float* gradients, float* totals, Behind& state,
                     float* slot) {
@@ -118,8 +122,8 @@ void entry_backward(const TileView& tile, const ChannelSet& set, std::int32_t in
     const float* at_row = gradients + std::int64_t{row} * set.count * kTile;
     for (int at = 0; at < kTile; at += kLanes)
       if (reaches(r, line.place, at, kLanes))
-        part_backward<Cover>(line, ends.pixel[row], at, own, set.each, at_row + at, state.t[row],
-                             state.value[row], totals, shape, sums);
+        part_backward<Cover, absolute>(line, ends.pixel[row], at, own, set.each, at_row + at,
+                                       state.t[row], state.value[row], totals, shape, sums);
     Cover::add_row(shape, line.stroke, line.place, sums.shape);
   }
   write_slot<Cover>(sums, set.each, totals, slot);
@@ -127,8 +131,8 @@ void entry_backward(const TileView& tile, const ChannelSet& set, std::int32_t in
 
 template <typename Cover>
 void blend_tile_backward(const TileView& tile, const ChannelSet& set, const float* transmittances,
-                         const std::int32_t* last, const float* gradients, float* scratch,
-                         float* slots) {
+                         const std::int32_t* last, const float* gradients, bool absolute,
+                         float* scratch, float* slots) {
   const int width = kSlotHead<typename Cover::Gradient> + set.each;
   Ends ends;
   load_ends(tile, last, ends);
@@ -138,23 +142,28 @@ void blend_tile_backward(const TileView& tile, const ChannelSet& set, const floa
   float* totals = scratch + std::int64_t{set.count} * kTile * kTile;
   for (int index = tile.count - 1; index > ends.tile; --index)
     fill(slots + std::int64_t{tile.entries[index].slot} * width, width, 0.0f);
+  const auto entry = absolute ? entry_backward<Cover, true> : entry_backward<Cover, false>;
   for (std::int32_t index = ends.tile; index >= 0; --index)
-    entry_backward<Cover>(tile, set, index, ends, scratch, totals, state,
-                          slots + std::int64_t{tile.entries[index].slot} * width);
+    entry(tile, set, index, ends, scratch, totals, state,
+          slots + std::int64_t{tile.entries[index].slot} * width);
 }
 
 }  // namespace
 
 void blend_channels_backward(const TileView& tile, const ChannelSet& set,
                              const float* transmittances, const std::int32_t* last,
-                             const float* gradients, float* scratch, float* slots) {
-  blend_tile_backward<SplatCover>(tile, set, transmittances, last, gradients, scratch, slots);
+                             const float* gradients, bool absolute, float* scratch,
+                             float* slots) {
+  blend_tile_backward<SplatCover>(tile, set, transmittances, last, gradients, absolute, scratch,
+                                  slots);
 }
 
 void blend_surfel_channels_backward(const TileView& tile, const ChannelSet& set,
                                     const float* transmittances, const std::int32_t* last,
-                                    const float* gradients, float* scratch, float* slots) {
-  blend_tile_backward<SurfelCover>(tile, set, transmittances, last, gradients, scratch, slots);
+                                    const float* gradients, bool absolute, float* scratch,
+                                    float* slots) {
+  blend_tile_backward<SurfelCover>(tile, set, transmittances, last, gradients, absolute, scratch,
+                                   slots);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -62,30 +62,6 @@ void find_in_tile(const TileView& tile, const std::int32_t* last, std::int32_t* 
     }
 }
 
-template <typename Cover>
-void sum_in_tile(const TileView& tile, const std::int32_t* last, float* slots) {
-  Ends ends;
-  load_ends(tile, last, ends);
-  alignas(64) ReplayRow t[kTile];
-  fill(&t[0][0], kTile * kTile, 1.0f);
-  for (std::int32_t index = 0; index < tile.count; ++index) {
-    Lanes sum = all_lanes(0.0f);
-    const std::int32_t splat = tile.entries[index].splat;
-    const Reached r = reached_rows(tile.splats[splat], tile);
-    const auto brush = Cover::brush(tile, splat, r);
-    for (int row = r.first; row <= r.last; ++row) {
-      RowPlace place;
-      if (index > ends.row[row] || !place_row(r, row, &place)) continue;
-      const auto stroke = Cover::stroke(brush, place, row);
-      for (int at = 0; at < kTile; at += kLanes)
-        if (reaches(r, place, at, kLanes))
-          sum = plus(sum, weigh<Cover>(brush, stroke, tile.max_alpha, index, ends.pixel[row], at,
-                                       t[row]));
-    }
-    slots[tile.entries[index].slot] = total(sum);
-  }
-}
-
 }  // namespace
 
 void find_rows(const TileView& tile, const std::int32_t* last, std::int32_t* median,
@@ -96,14 +72,6 @@ void find_rows(const TileView& tile, const std::int32_t* last, std::int32_t* med
 void find_surfel_rows(const TileView& tile, const std::int32_t* last, std::int32_t* median,
                       std::int32_t* dominant) {
   find_in_tile<SurfelCover>(tile, last, median, dominant);
-}
-
-void sum_weights(const TileView& tile, const std::int32_t* last, float* slots) {
-  sum_in_tile<SplatCover>(tile, last, slots);
-}
-
-void sum_surfel_weights(const TileView& tile, const std::int32_t* last, float* slots) {
-  sum_in_tile<SurfelCover>(tile, last, slots);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA
