@@ -46,7 +46,8 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
                       bool orthographic, bool antialiased, bool surfels,
                       const std::optional<Tensor<const bool, 2>>& tiles,
                       const Tensor<float, 4>& colors, const Tensor<float, 3>& alphas,
-                      const Tensor<float, 3>& depths, const Tensor<std::int32_t, 2>& radii) {
+                      const Tensor<float, 3>& depths, const Tensor<std::int32_t, 2>& radii,
+                      const std::optional<Tensor<float, 2>>& weights) {
   const GaussianArrays in = gaussians(means, quaternions, log_scales, logits, sh);
   const int height = static_cast<int>(colors.shape(1)), width = static_cast<int>(colors.shape(2));
   const std::size_t views = poses.shape(0);
@@ -55,7 +56,12 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
   expect_images(depths, views, width, height, "depths");
   expect_extent(matrices, 0, static_cast<std::int64_t>(views), "matrices");
   expect_extent(background, 0, static_cast<std::int64_t>(views), "background");
+  expect_extent(radii, 0, static_cast<std::int64_t>(views), "radii");
   expect_extent(radii, 1, static_cast<std::int64_t>(means.shape(0)), "radii");
+  if (weights) {
+    expect_extent(*weights, 0, static_cast<std::int64_t>(views), "weights");
+    expect_extent(*weights, 1, static_cast<std::int64_t>(means.shape(0)), "weights");
+  }
   if (tiles) {
     expect_extent(*tiles, 0, (height + kTile - 1) / kTile, "tiles");
     expect_extent(*tiles, 1, (width + kTile - 1) / kTile, "tiles");
@@ -73,7 +79,8 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
                                alphas.data() + pixels * i,
                                depths.data() + pixels * i,
                                nullptr,
-                               nullptr};
+                               nullptr,
+                               weights ? weights->data() + i * means.shape(0) : nullptr};
     plan.views.push_back(
         draw(in, plan.count, view, rules.wanted, images, radii.data() + i * means.shape(0)));
   }
@@ -201,11 +208,6 @@ void rows(const RasterizePlan& plan, std::size_t view, const Tensor<std::int32_t
   draw_rows(drawn, median.data(), dominant.data());
 }
 
-void weights(const RasterizePlan& plan, std::size_t view, const Tensor<float, 1>& out) {
-  expect_extent(out, 0, plan.count, "weights");
-  sum_weights(view_of(plan, view), out.data());
-}
-
 // Colour, 1 and depth of every Gaussian as one view sees it; 0 where it is not visible.
 void splat_values(const RasterizePlan& plan, std::size_t view, const Tensor<float, 2>& out) {
   const ViewPlan& drawn = view_of(plan, view);
@@ -231,8 +233,6 @@ void bind_channels(nanobind::module_& module) {
              "sums over pixels of absolute gradients of centres to out_*.");
   module.def("rasterize_rows", &rows, arg("plan"), arg("view"), arg("median"), arg("dominant"),
              release, "Median and dominant Gaussian of every pixel, -1 where there is none.");
-  module.def("rasterize_weights", &weights, arg("plan"), arg("view"), arg("out"), release,
-             "Add the sum over pixels of each Gaussian's weights to out [n].");
   module.def("rasterize_splat_values", &splat_values, arg("plan"), arg("view"), arg("out"),
              release, "Colour, 1 and depth of Gaussians [n, 5] as one view sees them.");
 }
@@ -250,7 +250,9 @@ void bind_rasterize(nanobind::module_& module) {
              arg("logit_opacities"), arg("sh"), arg("world_from_camera"), arg("matrices"),
              arg("background"), arg("near"), arg("blur"), arg("max_alpha"), arg("orthographic"),
              arg("antialiased"), arg("surfels"), arg("tiles").none(), arg("colors"), arg("alphas"), arg("depths"), arg("radii"),
-             release, "Draw all views into colors, alphas, depths and radii.");
+             arg("weights").none(), release,
+             "Draw all views into colors, alphas, depths and radii; add each Gaussian's weights to "
+             "the zeros in weights.");
   module.def("rasterize_backward", &backward, arg("plan"), arg("means"), arg("quaternions"),
              arg("log_scales"), arg("logit_opacities"), arg("sh"), arg("background"),
              arg("alphas"), arg("depths"), arg("color_gradients"), arg("alpha_gradients"),

@@ -104,9 +104,11 @@ inline void end_pixels(std::uint32_t newly, int index, std::int32_t* last) {
     if ((newly >> i & 1) != 0) last[i] = index - 1;
 }
 
-// Blends the entries that reach a strip, whose sums stay in registers.
-template <typename Cover>
-void blend_strip(const Batch<Cover>& batch, int strip, int begin, float max_alpha, Strip& s) {
+// Blends the entries that reach a strip, whose sums stay in registers; adds their weights to
+// `weights` if `weighed`.
+template <typename Cover, bool weighed>
+void blend_strip(const Batch<Cover>& batch, int strip, int begin, float max_alpha, Strip& s,
+                 Lanes* weights) {
   const int row = strip % kTile, at = strip / kTile * kLanes;
   Lanes t = load_lanes(s.t), r = load_lanes(s.r), g = load_lanes(s.g), b = load_lanes(s.b);
   Lanes alphas = load_lanes(s.alpha), depths = load_lanes(s.depth);
@@ -126,6 +128,7 @@ void blend_strip(const Batch<Cover>& batch, int strip, int begin, float max_alph
     g = fused(weight, all_lanes(paint.color[1]), g);
     b = fused(weight, all_lanes(paint.color[2]), b);
     alphas = plus(alphas, weight);
+    if (weighed) weights[number] = plus(weights[number], weight);
     depths = fused(weight, all_lanes(paint.depth), depths);
     const std::uint32_t now = signs(t);
     if (now != ended) end_pixels(now & ~ended, begin + number, s.last);
@@ -173,31 +176,46 @@ void finish(const TileView& tile, const ForwardImages& images, const Strip* stri
   }
 }
 
-template <typename Cover>
+template <typename Cover, bool weighed>
 void blend_tile(const TileView& tile, const ForwardImages& images) {
   Strip strips[kStrips];
   Batch<Cover> batch;
+  Lanes weights[weighed ? kBatch : 1];
   StripBits live = start(tile, strips);
-  for (int begin = 0; begin < tile.count && live != 0; begin += kBatch) {
+  int begin = 0;
+  for (; begin < tile.count && live != 0; begin += kBatch) {
     const int count = begin + kBatch < tile.count ? kBatch : tile.count - begin;
     place(tile, begin, count, batch);
+    for (Lanes& weight : weights) weight = all_lanes(0.0f);
     for (StripBits rest = live; rest != 0; rest &= rest - 1) {
       const int strip = first_bit(rest);
-      blend_strip(batch, strip, begin, tile.max_alpha, strips[strip]);
+      blend_strip<Cover, weighed>(batch, strip, begin, tile.max_alpha, strips[strip], weights);
       if (strips[strip].ended == kAllEnded) live &= ~strip_bit(strip);
     }
+    for (int i = 0; weighed && i < count; ++i)
+      images.weights[tile.entries[begin + i].slot] = total(weights[i]);
   }
+  for (int index = begin; weighed && index < tile.count; ++index)
+    images.weights[tile.entries[index].slot] = 0.0f;
   finish(tile, images, strips);
+}
+
+template <typename Cover>
+void blend_with(const TileView& tile, const ForwardImages& images) {
+  if (images.weights)
+    blend_tile<Cover, true>(tile, images);
+  else
+    blend_tile<Cover, false>(tile, images);
 }
 
 }  // namespace
 
 void blend(const TileView& tile, const ForwardImages& images) {
-  blend_tile<SplatCover>(tile, images);
+  blend_with<SplatCover>(tile, images);
 }
 
 void blend_surfels(const TileView& tile, const ForwardImages& images) {
-  blend_tile<SurfelCover>(tile, images);
+  blend_with<SurfelCover>(tile, images);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

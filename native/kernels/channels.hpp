@@ -19,16 +19,16 @@ SPARSE3D_KERNEL(void blend_surfel_channels(const TileView& tile, const ChannelSe
                                            const std::int32_t* last, float* scratch,
                                            float* images))
 
-// Writes kSlotHead + set.each floats an entry to slots; scratch as above, with room for
-// set.each * kTile floats more.
+// Writes kSlotHead + set.each floats an entry to slots, |gx| and |gy| being zero unless `absolute`;
+// scratch as above, with room for set.each * kTile floats more.
 SPARSE3D_KERNEL(void blend_channels_backward(const TileView& tile, const ChannelSet& set,
                                              const float* transmittances,
                                              const std::int32_t* last, const float* gradients,
-                                             float* scratch, float* slots))
+                                             bool absolute, float* scratch, float* slots))
 SPARSE3D_KERNEL(void blend_surfel_channels_backward(const TileView& tile, const ChannelSet& set,
                                                     const float* transmittances,
                                                     const std::int32_t* last,
-                                                    const float* gradients, float* scratch,
-                                                    float* slots))
+                                                    const float* gradients, bool absolute,
+                                                    float* scratch, float* slots))
 
 }  // namespace sparse3d

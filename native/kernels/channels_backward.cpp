@@ -1,5 +1,8 @@
-#include "kernels/channel_strips.hpp"
 #include "kernels/channels.hpp"
+
+#include <string.h>
+
+#include "kernels/channel_strips.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -49,7 +52,7 @@ struct EntrySums {
 };
 
 // `gradients` is that of all channels in the strip.
-template <typename Cover>
+template <typename Cover, bool absolute>
 inline void strip_backward(const Line<Cover>& line, int strip, const Values& own, int each,
                            const float* gradients, Behind& state, float* totals,
                            EntrySums<Cover>& sums) {
@@ -66,6 +69,7 @@ inline void strip_backward(const Line<Cover>& line, int strip, const Values& own
   store_lanes(behind, fused(weight, value, hidden));
   store_lanes(t, before);
   Cover::add(pixels, g, line.stroke, line.place, sums.shape);
+  if (!absolute) return;
   Lanes gx, gy;
   Cover::slopes(line.brush, line.stroke, line.place, pixels, g, &gx, &gy);
   sums.minus_gx = plus(sums.minus_gx, made_negative(gx));
@@ -76,13 +80,13 @@ template <typename Cover>
 inline void write_slot(const EntrySums<Cover>& sums, int each, const float* totals, float* slot) {
   constexpr int kShape = Cover::Gradient::kShape;
   const typename Cover::Gradient gradient = Cover::total_of(sums.shape);
-  __builtin_memcpy(slot, &gradient, kShape * sizeof(float));
+  memcpy(slot, &gradient, kShape * sizeof(float));
   slot[kShape] = -total(sums.minus_gx);
   slot[kShape + 1] = -total(sums.minus_gy);
   for (int j = 0; j < each; ++j) slot[kSlotHead<typename Cover::Gradient> + j] = total(load_lanes(totals + j * kLanes));
 }
 
-template <typename Cover>
+template <typename Cover, bool absolute>
 void blend_tile_backward(const TileView& tile, const ChannelSet& set, const float* transmittances,
                          const std::int32_t* last, const float* gradients, float* scratch,
                          float* slots) {
@@ -102,24 +106,34 @@ void blend_tile_backward(const TileView& tile, const ChannelSet& set, const floa
     fill(totals, set.each * kLanes, 0.0f);
     for_each_strip<Cover>(tile, index, ends.live(index), [&](const Line<Cover>& line, int strip) {
       const float* at_strip = scratch + strip * set.count * kLanes;
-      strip_backward(line, strip, own, set.each, at_strip, state, totals, sums);
+      strip_backward<Cover, absolute>(line, strip, own, set.each, at_strip, state, totals, sums);
     });
     write_slot(sums, set.each, totals, slots + std::int64_t{tile.entries[index].slot} * width);
   }
+}
+
+template <typename Cover>
+void backward_with(const TileView& tile, const ChannelSet& set, const float* transmittances,
+                   const std::int32_t* last, const float* gradients, bool absolute, float* scratch,
+                   float* slots) {
+  const auto run = absolute ? blend_tile_backward<Cover, true> : blend_tile_backward<Cover, false>;
+  run(tile, set, transmittances, last, gradients, scratch, slots);
 }
 
 }  // namespace
 
 void blend_channels_backward(const TileView& tile, const ChannelSet& set,
                              const float* transmittances, const std::int32_t* last,
-                             const float* gradients, float* scratch, float* slots) {
-  blend_tile_backward<SplatCover>(tile, set, transmittances, last, gradients, scratch, slots);
+                             const float* gradients, bool absolute, float* scratch,
+                             float* slots) {
+  backward_with<SplatCover>(tile, set, transmittances, last, gradients, absolute, scratch, slots);
 }
 
 void blend_surfel_channels_backward(const TileView& tile, const ChannelSet& set,
                                     const float* transmittances, const std::int32_t* last,
-                                    const float* gradients, float* scratch, float* slots) {
-  blend_tile_backward<SurfelCover>(tile, set, transmittances, last, gradients, scratch, slots);
+                                    const float* gradients, bool absolute, float* scratch,
+                                    float* slots) {
+  backward_with<SurfelCover>(tile, set, transmittances, last, gradients, absolute, scratch, slots);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

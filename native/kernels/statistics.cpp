@@ -46,22 +46,6 @@ void find_in_tile(const TileView& tile, const std::int32_t* last, std::int32_t* 
   found.dominants.store(tile, dominant);
 }
 
-template <typename Cover>
-void sum_in_tile(const TileView& tile, const std::int32_t* last, float* slots) {
-  StripEnds ends(tile, last);
-  StripValues<std::int32_t> lasts;
-  StripValues<float> t;
-  lasts.load(tile, last, -1);
-  t.fill(1.0f);
-  for (std::int32_t index = 0; index < tile.count; ++index) {
-    Lanes sum = all_lanes(0.0f);
-    for_each_strip<Cover>(tile, index, ends.live(index), [&](const Line<Cover>& line, int strip) {
-      sum = plus(sum, weigh(line, strip, lasts.of[strip], t.of[strip]));
-    });
-    slots[tile.entries[index].slot] = total(sum);
-  }
-}
-
 }  // namespace
 
 void find_rows(const TileView& tile, const std::int32_t* last, std::int32_t* median,
@@ -72,14 +56,6 @@ void find_rows(const TileView& tile, const std::int32_t* last, std::int32_t* med
 void find_surfel_rows(const TileView& tile, const std::int32_t* last, std::int32_t* median,
                       std::int32_t* dominant) {
   find_in_tile<SurfelCover>(tile, last, median, dominant);
-}
-
-void sum_weights(const TileView& tile, const std::int32_t* last, float* slots) {
-  sum_in_tile<SplatCover>(tile, last, slots);
-}
-
-void sum_surfel_weights(const TileView& tile, const std::int32_t* last, float* slots) {
-  sum_in_tile<SurfelCover>(tile, last, slots);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

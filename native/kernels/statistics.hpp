@@ -14,9 +14,4 @@ SPARSE3D_KERNEL(void find_rows(const TileView& tile, const std::int32_t* last,
 SPARSE3D_KERNEL(void find_surfel_rows(const TileView& tile, const std::int32_t* last,
                                       std::int32_t* median, std::int32_t* dominant))
 
-// Writes the sum over the tile's pixels of an entry's weights to slots[entry.slot].
-SPARSE3D_KERNEL(void sum_weights(const TileView& tile, const std::int32_t* last, float* slots))
-SPARSE3D_KERNEL(void sum_surfel_weights(const TileView& tile, const std::int32_t* last,
-                                        float* slots))
-
 }  // namespace sparse3d

@@ -1,6 +1,8 @@
 // How a surfel covers the pixels of a row: the Cover of kernels that draw discs.
 #pragma once
 
+#include <math.h>
+
 #include "kernels/lanes.hpp"
 #include "kernels/replay.hpp"
 
@@ -53,7 +55,7 @@ struct SurfelCover {
     const Lanes u = times(fused(all_lanes(s.a0), dx, all_lanes(s.a1 * dy)), inverse);
     const Lanes v = times(fused(all_lanes(s.b0), dx, all_lanes(s.b1 * dy)), inverse);
     const Lanes hit = fused(u, u, times(v, v));
-    const Lanes disc = if_greater(times(z, q), zero, hit, all_lanes(__builtin_inff()));
+    const Lanes disc = if_greater(times(z, q), zero, hit, all_lanes(INFINITY));
     const Lanes filter = times(all_lanes(kLog2e), fused(dx, dx, all_lanes(dy * dy)));
     pixels->dx = dx;
     pixels->u = zero_unless_greater(filter, disc, u);

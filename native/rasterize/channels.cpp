@@ -58,7 +58,7 @@ void draw_channels_backward(const ViewPlan& plan, const ChannelSet& set, const f
 #pragma omp for schedule(dynamic)
     for (std::int64_t tile = 0; tile < tiles; ++tile)
       kernel(tile_view(plan, tile), set, plan.transmittances.data(), plan.last.data(), gradients,
-             scratch.data(), slots.data());
+             out.absolute != nullptr, scratch.data(), slots.data());
   }
   const auto visible = static_cast<std::int64_t>(plan.lists.order.size());
 #pragma omp parallel for schedule(static)
@@ -72,25 +72,6 @@ void draw_rows(const ViewPlan& plan, std::int32_t* median, std::int32_t* dominan
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t tile = 0; tile < tiles; ++tile)
     kernel(tile_view(plan, tile), plan.last.data(), median, dominant);
-}
-
-void sum_weights(const ViewPlan& plan, float* weights) {
-  Buffer<float> slots(plan.lists.slot_starts.back());
-  const auto kernel =
-      plan.view.surfels ? SPARSE3D_PICK(sum_surfel_weights) : SPARSE3D_PICK(sum_weights);
-  const std::int64_t tiles = tile_count(plan.view);
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t tile = 0; tile < tiles; ++tile)
-    kernel(tile_view(plan, tile), plan.last.data(), slots.data());
-  const auto visible = static_cast<std::int64_t>(plan.lists.order.size());
-#pragma omp parallel for schedule(static)
-  for (std::int64_t i = 0; i < visible; ++i) {
-    const auto place = static_cast<std::size_t>(i);
-    float& sum = weights[plan.lists.order[place]];
-    for (std::int64_t slot = plan.lists.slot_starts[place];
-         slot < plan.lists.slot_starts[place + 1]; ++slot)
-      sum += slots[slot];
-  }
 }
 
 }  // namespace sparse3d

@@ -21,7 +21,4 @@ void draw_channels_backward(const ViewPlan& plan, const ChannelSet& set, const f
 // Rows of Gaussians, [height, width] each.
 void draw_rows(const ViewPlan& plan, std::int32_t* median, std::int32_t* dominant);
 
-// Adds the sum over pixels of each Gaussian's weights to weights [count].
-void sum_weights(const ViewPlan& plan, float* weights);
-
 }  // namespace sparse3d

@@ -53,6 +53,12 @@ Buffer<Gradient> sum_slots(const TileLists& lists, std::int64_t count, Buffer<Gr
   return sums;
 }
 
+void add_weights(const TileLists& lists, const Buffer<float>& slots, float* weights) {
+  for (std::size_t i = 0; i < lists.order.size(); ++i)
+    for (std::int64_t slot = lists.slot_starts[i]; slot < lists.slot_starts[i + 1]; ++slot)
+      weights[lists.order[i]] += slots[slot];
+}
+
 template <std::size_t n>
 void add_in_order(const std::vector<std::array<double, n>>& parts, double* total) {
   for (const std::array<double, n>& part : parts)
@@ -193,10 +199,14 @@ ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& v
   plan.seconds.list = watch.lap();
   images.transmittances = plan.transmittances.data();
   images.last = plan.last.data();
+  float* weights = images.weights;
+  Buffer<float> slots(weights ? plan.lists.slot_starts.back() : 0);
+  if (weights) images.weights = slots.data();
   const auto blend_tile = view.surfels ? SPARSE3D_PICK(blend_surfels) : SPARSE3D_PICK(blend);
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t tile = 0; tile < tile_count(view); ++tile)
     blend_tile(tile_view(plan, tile), images);
+  if (weights) add_weights(plan.lists, slots, weights);
   plan.seconds.blend = watch.lap();
   return plan;
 }

@@ -48,6 +48,7 @@ std::int64_t tile_count(const PinholeView& view);
 TileView tile_view(const ViewPlan& plan, std::int64_t tile);
 
 // Draws one view; `images` point at the view's part, transmittances and last are set here.
+// images.weights [count] holds zeros or is null: the sums over all tiles are added.
 ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& view,
               const bool* wanted, ForwardImages images, std::int32_t* radii);
 

@@ -115,6 +115,7 @@ struct TileView {
 };
 
 // All row-major images; `last` is the number in the tile's list of the last entry drawn, or -1.
+// `weights` is no image: the sum over the tile's pixels of each entry's weights, by slot, or null.
 struct ForwardImages {
   const float* background;
   float* colors;
@@ -122,6 +123,7 @@ struct ForwardImages {
   float* depths;
   float* transmittances;
   std::int32_t* last;
+  float* weights;
 };
 
 struct BackwardImages {

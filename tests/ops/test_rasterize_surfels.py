@@ -44,6 +44,9 @@ KINDS = [
     "stacked",
 ]
 
+LARGER = {"sub-pixel": [-4.0], "huge": [3.5], "needles": [1.5, -1.5, 0.0], "border": [1.0]}
+"""Added to the logarithms of scales."""
+
 
 @pytest.fixture
 def restored() -> Iterator[None]:
@@ -98,7 +101,8 @@ def grazing(means: Tensor, eye: Tensor) -> Tensor:
 
 def nasty(kind: str) -> Gaussians:
     base, pose = cloud(), camera().world_from_camera[0]
-    means, quaternions, scales = base.means, base.quaternions, base.log_scales.clone()
+    means, quaternions = base.means, base.quaternions
+    scales = base.log_scales + torch.tensor(LARGER.get(kind, [0.0]))
     logits, eye, ahead = base.logit_opacities, pose[:3, 3], pose[:3, 2]
     if kind == "edge-on":
         quaternions = grazing(means, eye)
@@ -106,15 +110,8 @@ def nasty(kind: str) -> Gaussians:
         means = eye + (NEAR + 0.1) * ahead + 0.05 * means
     elif kind == "behind":
         means = eye + 0.5 * means  # all around the camera, a few closer than near
-    elif kind == "sub-pixel":
-        scales -= 4
-    elif kind == "huge":
-        scales += 3.5
-    elif kind == "needles":
-        scales += torch.tensor([2.0, -2.0, 0.0])
     elif kind == "border":
         means = eye + 4 * (ahead + 0.45 * pose[:3, 0]) + 0.15 * means
-        scales += 1
     elif kind == "transparent":
         logits = torch.linspace(-7.0, -4.5, N).double()  # around 1/255
     elif kind == "opaque":

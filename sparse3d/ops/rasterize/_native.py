@@ -62,15 +62,15 @@ class _Rasterize(torch.autograd.Function):
         alphas, depths = torch.empty_like(colors[..., 0]), torch.empty_like(colors[..., 0])
         radii = torch.empty(views, len(gaussians[0]), dtype=torch.int32)
         tiles = fixed.rules.tiles
+        weights = alphas.new_zeros(radii.shape) if fixed.weights else None
         ctx.plan = native_module().rasterize_forward(
             *(*gaussians, poses, fixed.matrices, background),
             *(fixed.rules.near, fixed.rules.blur, fixed.rules.max_alpha),
             *(fixed.rules.orthographic, fixed.rules.antialiased, fixed.rules.surfels),
             None if tiles is None else tiles.contiguous(),
-            *(colors, alphas, depths, radii),
+            *(colors, alphas, depths, radii, weights),
         )
         median, dominant = _rows(ctx.plan, radii, alphas) if fixed.rows else (None, None)
-        weights = _weights(ctx.plan, radii, alphas) if fixed.weights else None
         channels = _blend(ctx.plan, fixed, values, alphas)
         ctx.fixed = fixed
         ctx.save_for_backward(*gaussians, background, alphas, depths, *values)
@@ -115,13 +115,6 @@ def _rows(plan: object, radii: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     for view in range(len(radii)):
         native_module().rasterize_rows(plan, view, median[view], dominant[view])
     return median, dominant
-
-
-def _weights(plan: object, radii: Tensor, like: Tensor) -> Float[Tensor, "c n"]:
-    weights = like.new_zeros(radii.shape)
-    for view in range(len(radii)):
-        native_module().rasterize_weights(plan, view, weights[view])
-    return weights
 
 
 def _blend(
