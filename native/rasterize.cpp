@@ -54,6 +54,12 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
   expect_images(colors, views, width, height, "colors");
   expect_images(alphas, views, width, height, "alphas");
   expect_images(depths, views, width, height, "depths");
+  expect_extent(colors, 3, 3, "colors");
+  for (const std::size_t axis : {1, 2}) {
+    expect_extent(poses, axis, 4, "world_from_camera");
+    expect_extent(matrices, axis, 3, "matrices");
+  }
+  expect_extent(background, 1, 3, "background");
   expect_extent(matrices, 0, static_cast<std::int64_t>(views), "matrices");
   expect_extent(background, 0, static_cast<std::int64_t>(views), "background");
   expect_extent(radii, 0, static_cast<std::int64_t>(views), "radii");
@@ -249,15 +255,15 @@ void bind_rasterize(nanobind::module_& module) {
   module.def("rasterize_forward", &forward, arg("means"), arg("quaternions"), arg("log_scales"),
              arg("logit_opacities"), arg("sh"), arg("world_from_camera"), arg("matrices"),
              arg("background"), arg("near"), arg("blur"), arg("max_alpha"), arg("orthographic"),
-             arg("antialiased"), arg("surfels"), arg("tiles").none(), arg("colors"), arg("alphas"), arg("depths"), arg("radii"),
-             arg("weights").none(), release,
+             arg("antialiased"), arg("surfels"), arg("tiles").none(), arg("colors"),
+             arg("alphas"), arg("depths"), arg("radii"), arg("weights").none(), release,
              "Draw all views into colors, alphas, depths and radii; add each Gaussian's weights to "
              "the zeros in weights.");
   module.def("rasterize_backward", &backward, arg("plan"), arg("means"), arg("quaternions"),
              arg("log_scales"), arg("logit_opacities"), arg("sh"), arg("background"),
              arg("alphas"), arg("depths"), arg("color_gradients"), arg("alpha_gradients"),
-             arg("depth_gradients"), arg("shape_gradients").none(), arg("out_means"), arg("out_quaternions"),
-             arg("out_log_scales"), arg("out_logit_opacities"), arg("out_sh"),
+             arg("depth_gradients"), arg("shape_gradients").none(), arg("out_means"),
+             arg("out_quaternions"), arg("out_log_scales"), arg("out_logit_opacities"), arg("out_sh"),
              arg("out_world_from_camera"), arg("out_background"), arg("out_centres"), release,
              "Add the gradients to the zeros in out_*.");
   bind_channels(module);

@@ -83,7 +83,8 @@ inline void write_slot(const EntrySums<Cover>& sums, int each, const float* tota
   memcpy(slot, &gradient, kShape * sizeof(float));
   slot[kShape] = -total(sums.minus_gx);
   slot[kShape + 1] = -total(sums.minus_gy);
-  for (int j = 0; j < each; ++j) slot[kSlotHead<typename Cover::Gradient> + j] = total(load_lanes(totals + j * kLanes));
+  float* values = slot + kSlotHead<typename Cover::Gradient>;
+  for (int j = 0; j < each; ++j) values[j] = total(load_lanes(totals + j * kLanes));
 }
 
 template <typename Cover, bool absolute>
