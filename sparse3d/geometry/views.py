@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparse3d.geometry.intrinsics import Intrinsics
 
-__all__ = ["Projection", "Views"]
+__all__ = ["Projection", "Views", "view_planes"]
 
 Projection = Literal["perspective", "orthographic"]
 """``perspective`` maps (x, y, z) to ``(fx x / z + cx, fy y / z + cy)``, ``orthographic`` to
@@ -59,3 +59,23 @@ class Views:
         device = world_from_camera.device
         width, height = sizes.pop()
         return cls(world_from_camera.to(dtype), matrices.to(device, dtype), width, height)
+
+
+def view_planes(views: Views) -> Float[Tensor, "c 5 4"]:
+    """Planes ``a, b, c, d`` in the world around what each camera sees, without gradients.
+
+    A point x, y, z with ``a x + b y + c z + d >= 0`` for all five is in front of the camera and
+    within the left, right, upper and lower border of its image. Not normalised.
+    """
+    matrices, poses = views.matrices.detach().double(), views.world_from_camera.detach().double()
+    middle = 2 if views.projection == "perspective" else 3  # what the principal point goes with
+    rows = matrices.new_zeros(len(views), 3, 4)  # homogeneous pixel from homogeneous point
+    rows[:, :2, :2], rows[:, :2, middle] = matrices[:, :2, :2], matrices[:, :2, 2]
+    rows[:, 2, middle] = 1
+    u, v, scale = rows.unbind(1)
+    front = torch.tensor([0.0, 0.0, 1.0, 0.0]).to(rows).expand_as(u)
+    borders = (u, views.width * scale - u, v, views.height * scale - v)
+    inside = torch.stack([front, *borders], 1)  # [c, 5, 4], by points in the camera
+    normals = inside[..., :3] @ poses[:, :3, :3].mT
+    offsets = inside[..., 3] - (normals @ poses[:, :3, 3:])[..., 0]
+    return torch.cat([normals, offsets[..., None]], -1).to(views.matrices.dtype)

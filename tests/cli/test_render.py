@@ -1,5 +1,6 @@
 """``sparse3d render``: the pictures that the rasteriser draws, one a camera, or nothing at all."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,4 +81,72 @@ def test_a_scene_without_cameras_is_refused(
     on_disk(splat=Scene("s", gaussians=red_ball(4.0)), cameras=seen_by())
     assert render(tmp_path / "out") == 2
     assert "cameras expected" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def many(n: int) -> Gaussians:
+    rng = torch.Generator().manual_seed(0)
+    return Gaussians(
+        torch.randn(n, 3, generator=rng) + torch.tensor([0.0, 0.0, 6.0]),
+        torch.randn(n, 4, generator=rng),
+        torch.rand(n, 3, generator=rng) - 3,
+        torch.randn(n, generator=rng),
+        torch.randn(n, 1, 3, generator=rng),
+    )
+
+
+def images_of(out: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(out.glob("*/*"))]
+
+
+def test_a_budget_draws_fewer_the_same_each_time(
+    on_disk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_disk(splat=Scene("s", gaussians=many(500)), cameras=seen_by(PINHOLE, PINHOLE))
+    for name, count in (("whole", None), ("all", 500), ("some", 90), ("again", 90)):
+        words = () if count is None else ("--budget", str(count))
+        assert render(tmp_path / name, *words) == 0
+        drawn = re.findall(r"(\d+) Gaussians", capsys.readouterr().err)
+        assert all((count or 500) - 8 < int(each) <= (count or 500) for each in drawn)
+        assert len(drawn) == 2
+    assert images_of(tmp_path / "all") == images_of(tmp_path / "whole")
+    assert images_of(tmp_path / "some") == images_of(tmp_path / "again")
+    assert images_of(tmp_path / "some") != images_of(tmp_path / "whole")
+
+
+def test_a_long_time_is_enough_for_all(on_disk, tmp_path: Path) -> None:
+    on_disk(splat=Scene("s", gaussians=many(500)), cameras=seen_by(PINHOLE))
+    assert render(tmp_path / "whole") == 0
+    assert render(tmp_path / "slow", "--milliseconds", "1e6") == 0
+    assert images_of(tmp_path / "slow") == images_of(tmp_path / "whole")
+
+
+def test_a_short_time_draws_the_fewest(
+    on_disk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_disk(splat=Scene("s", gaussians=many(1500)), cameras=seen_by(PINHOLE, PINHOLE))
+    assert render(tmp_path / "out", "--milliseconds", "1e-3") == 0
+    drawn = re.findall(r"(\d+) Gaussians", capsys.readouterr().err)
+    assert all(990 < int(each) <= 1000 for each in drawn)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--budget", "0"), "--budget must be at least 1, got 0"),
+        (("--milliseconds", "0"), "--milliseconds must be above 0, got 0.0"),
+        (("--milliseconds", "nan"), "--milliseconds must be above 0, got nan"),
+        (("--budget", "9", "--milliseconds", "9"), "not both"),
+    ],
+)
+def test_budgets_that_cannot_be_are_refused(
+    on_disk,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    complaint: str,
+) -> None:
+    on_disk(splat=Scene("s", gaussians=many(5)), cameras=seen_by(PINHOLE))
+    assert render(tmp_path / "out", *words) == 2
+    assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

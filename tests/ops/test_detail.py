@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.rotations import matrix_from_quaternion
+from sparse3d.geometry.transforms import look_at
+from sparse3d.geometry.views import Views, view_planes
 from sparse3d.ops.detail import DetailTree, build_detail, select_detail
 from sparse3d.scene import Gaussians
 
@@ -26,6 +29,13 @@ def some(n: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Gaussians
         torch.randn(n, generator=rng).to(dtype),
         torch.randn(n, 4, 3, generator=rng).to(dtype),
     )
+
+
+def looking(eyes: Tensor, target: Tensor) -> Views:
+    """Narrow views from several places at one."""
+    up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    poses = torch.stack([look_at(eye, target.double(), up) for eye in eyes.double()])
+    return Views.of([Intrinsics(32, 24, 60.0, 60.0, 16.0, 12.0)] * len(eyes), poses)
 
 
 def covariances(gaussians: Gaussians) -> Tensor:
@@ -76,6 +86,42 @@ def test_cuts_equal_reference(n: int, cameras: int) -> None:
         actual = select_detail(tree, budget, CAMERAS[:cameras])
         expected = select_detail(tree, budget, CAMERAS[:cameras], backend="reference")
         assert torch.equal(actual, expected)
+
+
+@pytest.mark.parametrize("n", [2, 60, 200])
+def test_cuts_for_what_cameras_see_equal_reference(n: int) -> None:
+    tree = build_detail(some(n))
+    planes = view_planes(looking(CAMERAS, torch.tensor([5.0, -3.0, 1.0])))
+    for budget in {1, 2, 3, n // 5 + 1, n // 2, n - 1, n}:
+        actual = select_detail(tree, budget, CAMERAS, planes=planes)
+        expected = select_detail(tree, budget, CAMERAS, planes=planes, backend="reference")
+        assert torch.equal(actual, expected)
+
+
+def test_what_no_camera_sees_is_refined_last() -> None:
+    """The camera stands in one cluster and looks at the other, far one."""
+    gaussians = some(400)
+    tree, here = build_detail(gaussians), torch.tensor([[0.2, -0.1, 0.3]])
+    planes = view_planes(looking(here, torch.tensor([5.0, -3.0, 1.0])))
+    seen = ((gaussians.means @ planes[0, :, :3].T + planes[0, :, 3]) >= 0).all(1)
+    own = []
+    for sight in (None, planes):
+        cut = select_detail(tree, 120, here, planes=sight)
+        leaves = tree.rows[cut][tree.rows[cut] >= 0]
+        own.append(int(seen[leaves].sum()))
+    assert own[1] > 2 * own[0]
+    assert sorted(tree.rows[select_detail(tree, 400, here, planes=planes)]) == list(range(400))
+
+
+def test_a_cut_within_a_box_of_equals_ends_where_the_room_ends() -> None:
+    """None is seen, so all look alike, and the coarse ones come first."""
+    tree = build_detail(some(300))
+    away = torch.tensor([[[0.0, 0.0, 0.0, -1.0]]])
+    for budget in (2, 50, 299):
+        cut = select_detail(tree, budget, CAMERAS[:1], planes=away)
+        without = select_detail(tree, budget, CAMERAS[:0])
+        assert torch.equal(cut, without)
+        assert budget - 8 < len(cut) <= budget
 
 
 def test_leaves_are_the_input_by_morton_key() -> None:
@@ -234,3 +280,5 @@ def test_impossible_cuts_are_refused() -> None:
         select_detail(tree, 0, CAMERAS)
     with pytest.raises(ValueError, match="positions of cameras must be finite"):
         select_detail(tree, 1, torch.tensor([[0.0, math.inf, 0.0]]))
+    with pytest.raises(ValueError, match="finite planes for 2 positions expected"):
+        select_detail(tree, 1, CAMERAS, planes=torch.full((2, 5, 4), math.nan))

@@ -103,32 +103,40 @@ def select_detail(
     budget: int,
     positions: Float[Tensor, "c 3"],
     *,
+    planes: Float[Tensor, "c p 4"] | None = None,
     backend: Literal["torch", "reference"] = "torch",
 ) -> Int64[Tensor, " k"]:
     """A cut of the tree: nodes that together cover every leaf exactly once, ``budget`` at most.
 
     From the root on, always that node is replaced by its children whose box looks largest from the
-    nearest camera (diagonal over distance to the box; boxes around a camera first, the coarser one
-    of equally large ones first), until the next one would not fit. So a cut of a larger budget
-    refines that of a smaller one.
+    nearest camera that sees it (diagonal over distance to the box; boxes around a camera first,
+    those that none sees last, the coarser one of equally large ones first), until the next one
+    would not fit. So a cut of a larger budget refines that of a smaller one.
 
     Args:
         tree: Of :func:`build_detail`.
         budget: How many Gaussians at most, at least 1.
         positions: Centres of cameras in the world; without any, coarse levels are refined first.
+        planes: ``a, b, c, d`` around what each camera sees, where ``a x + b y + c z + d >= 0``, as
+            :func:`sparse3d.geometry.views.view_planes` gives them; without, all see everything.
         backend: ``torch`` runs on any device; ``reference`` is the loop that tests compare with.
 
     Returns:
         Node numbers, increasing; ``tree.gaussians.select`` makes a splat of them.
 
     Raises:
-        ValueError: If the budget is below 1 or a position is not finite.
+        ValueError: If the budget is below 1, a position or plane is not finite, or there are not
+            planes for each position.
     """
     if budget < 1:
         raise ValueError(f"budget must be at least 1, got {budget}")
     if not bool(positions.isfinite().all()):
         raise ValueError("positions of cameras must be finite")
+    if planes is None:
+        planes = positions.new_zeros(len(positions), 0, 4)
+    if len(planes) != len(positions) or not bool(planes.isfinite().all()):
+        raise ValueError(f"finite planes for {len(positions)} positions expected")
     if len(tree) == 0:
         return tree.rows
-    positions = positions.detach().to(tree.lows)
-    return _BACKENDS[backend].select(tree.parents, tree.lows, tree.highs, budget, positions)
+    cameras = positions.detach().to(tree.lows), planes.detach().to(tree.lows)
+    return _BACKENDS[backend].select(tree.parents, tree.lows, tree.highs, budget, *cameras)

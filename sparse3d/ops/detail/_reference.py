@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import torch
 from jaxtyping import Float64, Int64
@@ -76,11 +76,13 @@ def select(
     highs: Float64[Tensor, "m 3"],
     budget: int,
     positions: Float64[Tensor, "c 3"],
+    planes: Float64[Tensor, "c p 4"],
 ) -> Int64[Tensor, " k"]:
     """Node numbers of a cut."""
     children: dict[int, list[int]] = {}
     for node, parent in enumerate(parents.tolist()):
         children.setdefault(parent, []).append(node)
+    cameras = list(zip(positions.tolist(), planes.tolist(), strict=True))
     cut, queue = set(children[-1]), [(-math.inf, node) for node in children[-1]]
     while queue:
         _, node = heapq.heappop(queue)
@@ -91,14 +93,19 @@ def select(
             break
         cut = cut - {node} | set(below)
         for child in below:
-            size = _looks(lows[child].tolist(), highs[child].tolist(), positions.tolist())
+            size = _looks(lows[child].tolist(), highs[child].tolist(), cameras)
             heapq.heappush(queue, (-size, child))
     return torch.tensor(sorted(cut))
 
 
-def _looks(low: list[float], high: list[float], positions: list[list[float]]) -> float:
+def _looks(
+    low: list[float], high: list[float], cameras: list[tuple[list[float], list[list[float]]]]
+) -> float:
     nearest = math.inf
-    for position in positions:
+    for position, planes in cameras:
+        corners = list(product(*zip(low, high, strict=True)))
+        if any(all(a * x + b * y + c * z + d < 0 for x, y, z in corners) for a, b, c, d in planes):
+            continue
         gaps = [max(a - x, x - b, 0.0) for a, x, b in zip(low, position, high, strict=True)]
         nearest = min(nearest, math.sqrt(sum(gap * gap for gap in gaps)))
     diagonal = math.sqrt(sum((b - a) ** 2 for a, b in zip(low, high, strict=True)))

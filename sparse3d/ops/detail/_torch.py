@@ -1,15 +1,17 @@
-"""The tree bottom-up, a level at a time; a cut by one sort of all nodes."""
+"""The tree bottom-up, a level at a time; a cut by the sizes of all nodes at once."""
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from sparse3d.geometry.morton import AXIS_BITS
 from sparse3d.ops.detail._moments import Moments
 
 __all__ = ["build", "select"]
+
+_BIN_SHIFT = 44  # leaves the exponent and 8 bits of the mantissa: half a million bins
 
 
 class _Level(NamedTuple):
@@ -100,32 +102,68 @@ def select(
     highs: Float64[Tensor, "m 3"],
     budget: int,
     positions: Float64[Tensor, "c 3"],
+    planes: Float64[Tensor, "c p 4"],
 ) -> Int64[Tensor, " k"]:
     """Node numbers of a cut.
 
     Boxes lie within their parent's, so no node looks larger than its parent, not even after
-    rounding: one stable sort is the order in which the nodes would be refined one by one.
+    rounding: the nodes that look largest, equal ones by their number, are those that would be
+    refined one by one.
     """
-    children = torch.bincount(parents[parents >= 0], minlength=len(parents))
-    inner = children > 0
-    sizes = _looks(lows[inner], highs[inner], positions)
-    order = sizes.argsort(descending=True, stable=True)  # inner nodes come first
-    drawn = 1 + (children[order] - 1).cumsum(0)
-    refined = torch.zeros_like(inner)
-    refined[order[drawn <= budget]] = True
-    reached = (parents < 0) | refined[parents]
-    return (reached & ~refined).nonzero()[:, 0]
+    children = torch.bincount(parents[1:])  # of inner nodes, which come first
+    inner = len(children)
+    sizes = _looks(lows[:inner], highs[:inner], positions, planes)
+    refined = _largest(sizes, children - 1, budget - 1)
+    reached = torch.ones_like(parents, dtype=torch.bool)
+    reached[1:] = refined[parents[1:]]
+    reached[:inner] &= ~refined
+    return reached.nonzero()[:, 0]
+
+
+def _largest(
+    sizes: Float64[Tensor, " n"], costs: Int64[Tensor, " n"], room: int
+) -> Bool[Tensor, " n"]:
+    """The largest, equal ones by row, up to the first whose cost does not fit into ``room``.
+
+    Sizes are not negative, so they are ordered as their bits are: bins of some leading bits, and a
+    sort within the one in which the room ends, instead of a sort of all.
+    """
+    bins = sizes.view(torch.int64) >> _BIN_SHIFT
+    filled = torch.bincount(bins, costs.double()).flip(0).cumsum(0)  # from the largest on
+    whole = int((filled <= room).sum())
+    edge = len(filled) - 1 - whole
+    chosen = bins > edge
+    rows = (bins == edge).nonzero()[:, 0]
+    rows = rows[sizes[rows].argsort(descending=True, stable=True)]
+    left = room - (int(filled[whole - 1]) if whole else 0)
+    chosen[rows[costs[rows].cumsum(0) <= left]] = True
+    return chosen
 
 
 def _looks(
-    lows: Float64[Tensor, "m 3"], highs: Float64[Tensor, "m 3"], positions: Float64[Tensor, "c 3"]
+    lows: Float64[Tensor, "m 3"],
+    highs: Float64[Tensor, "m 3"],
+    positions: Float64[Tensor, "c 3"],
+    planes: Float64[Tensor, "c p 4"],
 ) -> Float64[Tensor, " m"]:
-    """Diagonal over distance to the nearest camera; infinite around a camera."""
+    """Diagonal over distance to the nearest camera that sees it; infinite around a camera."""
     nearest = lows.new_full((len(lows),), torch.inf)
-    for position in positions:
+    for position, around in zip(positions, planes, strict=True):
         outside = torch.maximum(lows - position, position - highs).clamp_min(0)
-        nearest = torch.minimum(nearest, _length(outside))
+        distance = _length(outside).masked_fill(_beyond(lows, highs, around), torch.inf)
+        nearest = torch.minimum(nearest, distance)
     return torch.where(nearest > 0, _length(highs - lows) / nearest, torch.inf)
+
+
+def _beyond(
+    lows: Float64[Tensor, "m 3"], highs: Float64[Tensor, "m 3"], planes: Float64[Tensor, "p 4"]
+) -> Bool[Tensor, " m"]:
+    """Whether the whole box is beyond one of the planes; one within it is, too, after rounding."""
+    beyond = torch.zeros(len(lows), dtype=torch.bool, device=lows.device)
+    for *normal, offset in planes.tolist():
+        farthest = [(highs if n > 0 else lows)[:, axis] * n for axis, n in enumerate(normal)]
+        beyond |= farthest[0] + farthest[1] + farthest[2] + offset < 0
+    return beyond
 
 
 def _length(vectors: Float64[Tensor, "m 3"]) -> Float64[Tensor, " m"]:
