@@ -79,11 +79,10 @@ def cast_rays(
     space = leaves.require_space()
     low, size = (origins.new_tensor(v, dtype=torch.float64) for v in (space.low, space.size))
     starts, steps = (origins.detach() - low) / size, directions.detach() / size
+    columns = (each.split(_AT_ONCE) for each in (starts, steps, numbers))
     parts = [
-        _cast(leaves, _Rays(*columns, near, far))
-        for columns in zip(
-            *(each.split(_AT_ONCE) for each in (starts, steps, numbers)), strict=True
-        )
+        _cast(leaves, _Rays(start, step, number, near, far), first * _AT_ONCE)
+        for first, (start, step, number) in enumerate(zip(*columns, strict=True))
     ]
     rays, rows, entries, exits = (torch.cat(each) for each in zip(*parts, strict=True))
     counts = torch.bincount(rays, minlength=len(origins))
@@ -117,8 +116,8 @@ _Found = tuple[
 ]
 
 
-def _cast(leaves: Leaves, rays: _Rays) -> _Found:
-    """Numbers of rays, rows, entries and exits of the crossings, in order."""
+def _cast(leaves: Leaves, rays: _Rays, first: int) -> _Found:
+    """Numbers of rays from the first on, rows, entries and exits of the crossings, in order."""
     found: list[Nodes] = []
     open_nodes = roots(leaves, rays.numbers)
     for level in range(depth_of_leaves(leaves), -1, -1):
@@ -135,4 +134,4 @@ def _cast(leaves: Leaves, rays: _Rays) -> _Found:
     order = order[enter[order].argsort(stable=True)]
     order = order[owners[order].argsort(stable=True)]
     order = order[(enter < leave)[order]]
-    return owners[order], rows[order], enter[order], leave[order]
+    return owners[order] + first, rows[order], enter[order], leave[order]
