@@ -52,12 +52,12 @@ void bind_grid(nanobind::module_& module) {
              nanobind::gil_scoped_release unlocked;
              new (self) OctreeLevels(keys.data(), static_cast<std::int64_t>(keys.shape(0)), depth);
            },
-           arg("keys"), arg("depth"))
+           arg("keys").noconvert(), arg("depth"))
       .def("size", &OctreeLevels::size, arg("level"), "Number of nodes.")
-      .def("write_keys", &write_keys, arg("level"), arg("keys"), release)
-      .def("write_children", &write_children, arg("level"), arg("offsets"), release)
-      .def("write_neighbours", &write_neighbours, arg("level"), arg("above").none(), arg("out"),
-           release);
+      .def("write_keys", &write_keys, arg("level"), arg("keys").noconvert(), release)
+      .def("write_children", &write_children, arg("level"), arg("offsets").noconvert(), release)
+      .def("write_neighbours", &write_neighbours, arg("level"), arg("above").none().noconvert(),
+           arg("out").noconvert(), release);
 }
 
 }  // namespace sparse3d

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from sparse3d.geometry.morton import AXIS_BITS
+from sparse3d.geometry.morton import AXIS_BITS, morton_decode
 from sparse3d.scene.sparse_octree import SparseOctree
 
 __all__ = ["Adapted", "merge_leaves", "prune_leaves", "split_leaves"]
@@ -24,6 +24,8 @@ class Adapted:
 
 def split_leaves(octree: SparseOctree, chosen: Bool[Tensor, " n"]) -> Adapted:
     """Replace chosen leaves by their eight children, which have their features.
+
+    Children that lie wholly beyond the shape are left out.
 
     With :func:`prune_leaves` this is how Dynamic PlenOctrees (Bai et al. 2023) follow the scene
     that they are trained on: leaves that matter are split, leaves that do not are pruned.
@@ -45,6 +47,9 @@ def split_leaves(octree: SparseOctree, chosen: Bool[Tensor, " n"]) -> Adapted:
     octant = torch.arange(len(sources), device=sources.device) - starts[sources]
     levels = (octree.levels - chosen.long())[sources]
     keys = octree.keys[sources] + (octant << 3 * levels)
+    limit = torch.tensor(octree.shape, device=keys.device)
+    inside = (morton_decode(keys)[:, 1:] < limit).all(1)
+    keys, levels, sources = keys[inside], levels[inside], sources[inside]
     return Adapted(_with(octree, keys, levels, sources), sources)
 
 

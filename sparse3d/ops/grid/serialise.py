@@ -2,17 +2,17 @@
 
 The layout, numbers little-endian:
 
-====================  ============================================================================
-``S3DGRID1``          eight bytes
-shape                 three uint32: cells along x, y, z
-batch                 uint32: number of grids
-space                 one byte, 1 where it is known: then six float64, the low corner and the edges
-roots                 a bit an element of the batch, the first the lowest of its byte: 1 where it has
-                      a cell; the bits after the last are 0
-masks                 breadth first from the roots to the parents of the cells, in each level in the
-                      order of keys: one byte a node, bit ``4 x + 2 y + z`` says whether there is a
-                      child (x, y, z)
-====================  ============================================================================
+================  ================================================================================
+``S3DGRID1``      eight bytes
+shape             three uint32: cells along x, y, z
+batch             uint32: number of grids
+space             one byte, 1 where it is known: then six float64, the low corner and the edges
+roots             a bit an element of the batch, the first the lowest of its byte: 1 where it has a
+                  cell; the bits after the last are 0
+masks             breadth first from the roots to the parents of the cells, in each level in the
+                  order of keys: one byte a node, bit ``4 x + 2 y + z`` says whether there is a
+                  child (x, y, z)
+================  ================================================================================
 
 A byte is a subtree of two levels, a node with its children (see
 :class:`~sparse3d.ops.grid.tokens.Subtrees`); there are none for the cells themselves, and a level

@@ -74,8 +74,8 @@ def grid_of_masks(
         batch_size: Number of grids.
 
     Raises:
-        ValueError: If a root is out of range, there are not as many levels as the shape has or not as many masks
-            as nodes, a mask is zero, or a cell lies outside the shape.
+        ValueError: If a root is out of range, there are not as many levels as the shape has or not
+            as many masks as nodes, a mask is zero, or a cell lies outside the shape.
     """
     empty = SparseGrid(roots.new_zeros(0), shape, batch_size)
     if len(masks) != depth_of(empty):

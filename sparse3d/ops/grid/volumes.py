@@ -43,8 +43,8 @@ def in_volume(
         number: Of the grid to look in; all of the batch without it.
         extent: ``cells`` takes the leaves that do not lie wholly outside of one plane: all that the
             volume reaches, and a few beside its edges (the usual test of view frusta, Assarsson and
-            Moeller 2000); of boxes along the axes, exactly those that the box touches, but for rounding. ``centers``
-            takes those whose centre is inside.
+            Moeller 2000); of boxes along the axes, those that the box touches, but for rounding.
+            ``centers`` takes those whose centre is inside.
 
     Raises:
         ValueError: If there is no space or no such grid, or a number is not finite.
