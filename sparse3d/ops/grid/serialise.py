@@ -16,8 +16,9 @@ masks             breadth first from the roots to the parents of the cells, in e
 
 A byte is a subtree of two levels, a node with its children (see
 :class:`~sparse3d.ops.grid.tokens.Subtrees`); there are none for the cells themselves, and a level
-has as many bytes as the level above has bits that are 1, so that no length is stored. Some 1.3 to 2
-bytes a cell for surfaces, where a key takes eight. Features are not part of it.
+has as many bytes as the level above has bits that are 1, so that no length is stored. A cell takes
+0.35 bytes on a dense surface and 1.1 in a KITTI sweep (5 x 5 x 10 cm), where a key takes eight.
+Features are not part of it.
 """
 
 import struct

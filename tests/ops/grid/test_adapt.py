@@ -64,8 +64,9 @@ def test_split_leaves_become_eight(make_grid: MakeGrid) -> None:
             expected.add((key, level))
     assert intervals(changed.octree) == expected
     assert octree.features is not None
+    assert changed.octree.features is not None
     assert torch.equal(changed.octree.features, octree.features[changed.sources])
-    points = octree.space.centers(torch.randint(0, 6, (200, 3), generator=rng))  # type: ignore[union-attr]
+    points = octree.require_space().centers(torch.randint(0, 6, (200, 3), generator=rng))
     before, after = locate(octree, points), locate(changed.octree, points)
     assert torch.equal(before >= 0, after >= 0)
     assert torch.equal(changed.sources[after[after >= 0]], before[before >= 0])

@@ -91,7 +91,7 @@ def test_means_have_gradients() -> None:
     positions, _, features = points(40, 3)
     features = features.double().requires_grad_()
     torch.autograd.gradcheck(
-        lambda f: grid_of_points(positions, SPACE, features=f).grid.features, features
+        lambda f: grid_of_points(positions, SPACE, features=f).grid.require_features(), features
     )
 
 

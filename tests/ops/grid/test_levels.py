@@ -58,7 +58,8 @@ def test_levels_of_detail_have_gradients(make_grid: MakeGrid) -> None:
     weights = torch.arange(1, len(grid) + 1)
     features = torch.randn(len(grid), 2, dtype=torch.float64, requires_grad=True)
     torch.autograd.gradcheck(
-        lambda f: parents(replace(grid, features=f), 1, weights=weights).grid.features, features
+        lambda f: parents(replace(grid, features=f), 1, weights=weights).grid.require_features(),
+        features,
     )
 
 

@@ -37,7 +37,7 @@ def test_maps_are_those_of_the_reference(
         sweep = make_grid(size, seed + time, (4, 3, 2), channels=2)
         counts = torch.randint(1, 5, (len(sweep),), generator=rng)
         for key, row, count in zip(
-            sweep.keys.tolist(), sweep.features.tolist(), counts.tolist(), strict=True
+            sweep.keys.tolist(), sweep.require_features().tolist(), counts.tolist(), strict=True
         ):
             old, total, _ = expected.get(key, ([0.0, 0.0], 0, 0.0))
             share = count / (total + count) if keep == "mean" else 1.0
@@ -73,10 +73,10 @@ def test_means_do_not_depend_on_how_sweeps_are_cut(make_grid: MakeGrid) -> None:
 def test_features_have_gradients(make_grid: MakeGrid) -> None:
     one, two = make_grid(12, 1, (3, 2, 2)), make_grid(12, 2, (3, 2, 2))
 
-    def merged(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | None:
+    def merged(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         first = SparseGrid(one.keys, one.shape, 3, one.space, a)
         second = SparseGrid(two.keys, two.shape, 3, two.space, b)
-        return merge_sweep(map_of(first, 0.0), second, 1.0).map.grid.features
+        return merge_sweep(map_of(first, 0.0), second, 1.0).map.grid.require_features()
 
     features = [torch.randn(len(g), 2, dtype=torch.float64, requires_grad=True) for g in (one, two)]
     torch.autograd.gradcheck(merged, features)
@@ -95,7 +95,7 @@ def test_old_cells_are_forgotten(make_grid: MakeGrid) -> None:
     assert torch.equal(kept.map.grid.keys, new.keys)
     assert torch.equal(known.grid.keys[kept.rows], new.keys)
     assert known.grid.features is not None
-    assert torch.equal(kept.map.grid.features, known.grid.features[kept.rows])
+    assert torch.equal(kept.map.grid.require_features(), known.grid.features[kept.rows])
     assert len(evict_old(known, 1.0).map) == len(known)
     assert len(evict_old(known, math.inf).map) == 0
 
