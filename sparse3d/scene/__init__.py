@@ -3,10 +3,12 @@
 from sparse3d.scene.boxes import Boxes3D, ImageBoxes
 from sparse3d.scene.camera import Camera
 from sparse3d.scene.gaussians import SH_C0, Gaussians
+from sparse3d.scene.grid_map import GridMap
 from sparse3d.scene.mesh import Mesh
 from sparse3d.scene.points import PointCloud
 from sparse3d.scene.scene import Frame, Scene
 from sparse3d.scene.sparse_grid import SparseGrid
+from sparse3d.scene.sparse_octree import SparseOctree
 from sparse3d.scene.stored import Stored, read
 from sparse3d.scene.voxel_space import VoxelSpace
 
@@ -16,11 +18,13 @@ __all__ = [
     "Camera",
     "Frame",
     "Gaussians",
+    "GridMap",
     "ImageBoxes",
     "Mesh",
     "PointCloud",
     "Scene",
     "SparseGrid",
+    "SparseOctree",
     "Stored",
     "VoxelSpace",
     "read",

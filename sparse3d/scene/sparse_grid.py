@@ -112,6 +112,16 @@ class SparseGrid:
             raise ValueError("a grid that knows its space expected, but it has none")
         return self.space
 
+    def require_features(self) -> Float[Tensor, "n c"]:
+        """What the cells hold.
+
+        Raises:
+            ValueError: If the grid does not say it.
+        """
+        if self.features is None:
+            raise ValueError("a grid with features expected, but it has none")
+        return self.features
+
     def _require_inside(self, coordinates: Int[Tensor, "n 4"]) -> None:
         limit = torch.tensor((self.batch_size, *self.shape), device=coordinates.device)
         outside = ((coordinates < 0) | (coordinates >= limit)).any(1)
