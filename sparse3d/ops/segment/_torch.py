@@ -13,7 +13,16 @@ def segment_reduce(
     reduction: str,
     rows: Int64[Tensor, " p"] | None,
 ) -> Float[Tensor, "m c"]:
-    """One row a segment."""
+    """One row a segment.
+
+    Raises:
+        ValueError: If a row is not there.
+    """
+    if rows is not None and len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(values):
+        raise ValueError(
+            f"rows must be rows of the {len(values)} values, got {int(rows.min())} to"
+            f" {int(rows.max())}"
+        )
     if reduction == "first":
         return values[offsets[:-1] if rows is None else rows[offsets[:-1]]]
     if len(offsets) == 1:
