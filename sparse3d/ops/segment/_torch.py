@@ -28,4 +28,15 @@ def segment_reduce(
     if len(offsets) == 1:
         return values[:0]
     listed = values if rows is None else values[rows]
+    if reduction == "max":
+        return _largest(listed, offsets)
     return torch.segment_reduce(listed, reduction, offsets=offsets, axis=0, unsafe=True)
+
+
+def _largest(values: Float[Tensor, "n c"], offsets: Int64[Tensor, " s"]) -> Float[Tensor, "m c"]:
+    """Not ``torch.segment_reduce``: that of torch 2.14 does not share negative gradients."""
+    owners = torch.repeat_interleave(offsets.diff(), output_size=len(values))
+    none = values.new_zeros(len(offsets) - 1, values.shape[1])
+    return none.scatter_reduce(
+        0, owners[:, None].expand_as(values), values, "amax", include_self=False
+    )
