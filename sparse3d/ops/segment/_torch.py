@@ -36,7 +36,8 @@ def segment_reduce(
 def _largest(values: Float[Tensor, "n c"], offsets: Int64[Tensor, " s"]) -> Float[Tensor, "m c"]:
     """Not ``torch.segment_reduce``: that of torch 2.14 does not share negative gradients."""
     owners = torch.repeat_interleave(offsets.diff(), output_size=len(values))
-    none = values.new_zeros(len(offsets) - 1, values.shape[1])
+    # Equals no value, so that none shares its gradient with what the values replace.
+    none = values.new_full((len(offsets) - 1, values.shape[1]), torch.nan)
     return none.scatter_reduce(
         0, owners[:, None].expand_as(values), values, "amax", include_self=False
     )
