@@ -84,7 +84,9 @@ def test_many_points_in_one_cell_and_one_far_away() -> None:
     positions[777] = 90.0
     positions[1000::2] += 4e-3
     native, torches = (
-        voxelize(positions, torch.zeros(200_000, dtype=torch.int64), SPACES["largest"], 1, backend=b)
+        voxelize(
+            positions, torch.zeros(200_000, dtype=torch.int64), SPACES["largest"], 1, backend=b
+        )
         for b in ("native", "torch")
     )
     assert same(native, torches)
