@@ -19,6 +19,7 @@ using Keys = Tensor<const std::int64_t, 1>;
 using Numbers = Tensor<const std::int64_t, 2>;
 using Floats = Tensor<const float, 2>;
 
+constexpr int kBatchBits = 14;
 constexpr std::int64_t kPointsAPart = 1024;
 constexpr std::int64_t kRowsAPart = 512;
 
@@ -28,6 +29,19 @@ void for_parts(std::int64_t count, std::int64_t size, Work work) {
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t begin = 0; begin < count; begin += size)
     work(begin, std::min(count, begin + size));
+}
+
+// Row of the cell so many steps from (batch, x, y, z), -1 if it is not there.
+std::int64_t find_corner(const CellTable& table, const std::int64_t* cell, int corner,
+                         const std::array<std::int64_t, 3>& shape) {
+  std::int32_t at[3];
+  if (cell[0] < 0 || cell[0] >= std::int64_t{1} << kBatchBits) return -1;
+  for (int axis = 0; axis < 3; ++axis) {
+    const std::int64_t low = cell[axis + 1], step = corner >> (2 - axis) & 1;
+    if (low < -step || low >= shape[static_cast<std::size_t>(axis)] - step) return -1;
+    at[axis] = static_cast<std::int32_t>(low + step);
+  }
+  return table.find(encode({cell[0], at[0], at[1], at[2]}));
 }
 
 void find_corners(const Keys& keys, const Numbers& first, const std::array<std::int64_t, 3>& shape,
@@ -41,17 +55,9 @@ void find_corners(const Keys& keys, const Numbers& first, const std::array<std::
       throw std::invalid_argument("1 to 65536 cells an axis expected");
   const CellTable table(keys.data(), static_cast<std::int64_t>(keys.shape(0)));
   for_parts(count, kPointsAPart, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t at = kCorners * begin; at < kCorners * end; ++at) {
-      const std::int64_t* cell = first.data() + at / kCorners * 4;
-      const std::int64_t x = cell[1] + (at >> 2 & 1), y = cell[2] + (at >> 1 & 1),
-                         z = cell[3] + (at & 1);
-      const bool inside = x >= 0 && y >= 0 && z >= 0 && x < shape[0] && y < shape[1] &&
-                          z < shape[2];
-      rows.data()[at] = !inside ? -1
-                                : table.find(encode({cell[0], static_cast<std::int32_t>(x),
-                                                     static_cast<std::int32_t>(y),
-                                                     static_cast<std::int32_t>(z)}));
-    }
+    for (std::int64_t at = kCorners * begin; at < kCorners * end; ++at)
+      rows.data()[at] = find_corner(table, first.data() + at / kCorners * 4,
+                                    static_cast<int>(at % kCorners), shape);
   });
 }
 
