@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "large_pages.hpp"
 #include "tensor.hpp"
 
 namespace sparse3d {
@@ -66,6 +67,7 @@ void reduce(const Tensor<const T, 2>& values, const std::optional<Numbers>& rows
   const Reduction reduction = reduction_of(name);
   expect_extent(reduced, 0, static_cast<std::int64_t>(offsets.shape(0)) - 1, "reduced");
   expect_extent(reduced, 1, segments.channels, "reduced");
+  prefer_large_pages(reduced.data(), static_cast<std::int64_t>(reduced.size()));
   for_parts(offsets, [&](std::int64_t begin, std::int64_t end) {
     return reduce_kernel(T{})(segments, reduction, begin, end, reduced.data());
   });
@@ -94,6 +96,7 @@ void spread(const Tensor<const T, 2>& values, const std::optional<Numbers>& rows
   }
   expect_extent(result, 0, segments.count, "result");
   expect_extent(result, 1, segments.channels, "result");
+  prefer_large_pages(result.data(), static_cast<std::int64_t>(result.size()));
   if (rows) std::fill_n(result.data(), result.size(), T{0});
   for_parts(offsets, [&](std::int64_t begin, std::int64_t end) {
     return spread_kernel(T{})(segments, reduction, reduced.data(), gradient.data(),

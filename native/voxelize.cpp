@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "bindings.hpp"
+#include "large_pages.hpp"
 #include "sparse/morton.hpp"
 #include "sparse/voxels.hpp"
 #include "tensor.hpp"
@@ -67,6 +68,7 @@ void write_owners(const Numbers& rows, const Numbers& offsets, const Rows& owner
   const auto segments = static_cast<std::int64_t>(offsets.shape(0)) - 1;
   std::int64_t* out = owners.data();
   bool inside = true;
+  prefer_large_pages(out, count);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; ++i) out[i] = -1;
 #pragma omp parallel for schedule(static) reduction(&& : inside)

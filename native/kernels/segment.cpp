@@ -3,6 +3,16 @@
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
+constexpr std::int64_t kAhead = 24;  // rows that are fetched while others are worked on
+
+inline void prefetch(const void* place) {
+#if defined(__GNUC__)
+  __builtin_prefetch(place);
+#else
+  static_cast<void>(place);
+#endif
+}
+
 // Rows of one segment; `width` channels of them are worked on at a time.
 template <typename T>
 struct Segment {
@@ -13,11 +23,19 @@ struct Segment {
   std::int64_t place(std::int64_t i) const { return row(i) * all.channels; }
   T size() const { return static_cast<T>(end - begin); }
 
-  bool inside() const {
+  // Whether all rows are there; fetches some that come after them.
+  bool inside(std::int64_t listed) const {
+    if (all.rows == nullptr) return end <= all.count;
     bool all_inside = true;
-    for (std::int64_t i = begin; i < end; ++i)
+    for (std::int64_t i = begin; i < end; ++i) {
       all_inside = all_inside && row(i) >= 0 && row(i) < all.count;
+      if (i + kAhead < listed) fetch(row(i + kAhead));
+    }
     return all_inside;
+  }
+
+  void fetch(std::int64_t wanted) const {
+    if (wanted >= 0 && wanted < all.count) prefetch(all.values + wanted * all.channels);
   }
 };
 
@@ -136,7 +154,7 @@ bool reduce_all(const Segments<T>& segments, Reduction reduction, std::int64_t b
                 std::int64_t end, T* reduced) {
   for (std::int64_t s = begin; s < end; ++s) {
     const Segment<T> segment{segments, segments.offsets[s], segments.offsets[s + 1]};
-    if (!segment.inside()) return false;
+    if (!segment.inside(segments.offsets[end])) return false;
     for_channels(segments.channels,
                  Reduce<T>{segment, reduction, reduced + s * segments.channels});
   }
@@ -148,7 +166,7 @@ bool spread_all(const Segments<T>& segments, Reduction reduction, const T* reduc
                 const T* gradient, std::int64_t begin, std::int64_t end, T* result) {
   for (std::int64_t s = begin; s < end; ++s) {
     const Segment<T> segment{segments, segments.offsets[s], segments.offsets[s + 1]};
-    if (!segment.inside()) return false;
+    if (!segment.inside(segments.offsets[end])) return false;
     const std::int64_t at = s * segments.channels;
     for_channels(segments.channels,
                  Spread<T>{segment, reduction, reduced + at, gradient + at, result});

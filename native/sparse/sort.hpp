@@ -2,7 +2,7 @@
 //
 // Items are split by the highest digit that differs until few enough are left to be sorted in the
 // cache, by the lowest digits first. What is split, and where, does not depend on the number of
-// threads, and there is but one stable order: so results do not either.
+// threads, and there is but one stable order: so results do not either. Fewer than 2^32 items.
 #pragma once
 
 #include <algorithm>
@@ -62,6 +62,8 @@ class RadixSort {
   }
 
  private:
+  using Place = std::uint32_t;
+
   static constexpr int kMostSplitBits = 11;  // of items that do not fit into the cache
   static constexpr int kMostDigitBits = 9;   // of those that do
   static constexpr std::int64_t kItemsALeaf = 1 << 14;
@@ -84,7 +86,7 @@ class RadixSort {
   void split(const std::vector<Range>& parts, const Range& range, bool second, int bits) {
     const int digit_bits = split_bits(range.size(), bits), shift = bits - digit_bits;
     const std::size_t digits = std::size_t{1} << digit_bits;
-    std::vector<std::int64_t> places = count_digits(parts, second, shift, digits);
+    std::vector<Place> places = count_digits(parts, second, shift, digits);
     std::vector<Range> buckets = lay_out(places, range, digits);
     move_items(parts, second, shift, digits, places);
     for (const Range& bucket : buckets)
@@ -102,13 +104,13 @@ class RadixSort {
   Item* items(bool second) { return second ? second_.data() : first_.data(); }
 
   // [parts, digits]
-  std::vector<std::int64_t> count_digits(const std::vector<Range>& parts, bool second, int shift,
+  std::vector<Place> count_digits(const std::vector<Range>& parts, bool second, int shift,
                                          std::size_t digits) const {
-    std::vector<std::int64_t> counts(parts.size() * digits, 0);
+    std::vector<Place> counts(parts.size() * digits, 0);
     const Item* from = items(second);
 #pragma omp parallel for schedule(dynamic)
     for (std::int64_t part = 0; part < static_cast<std::int64_t>(parts.size()); ++part) {
-      std::int64_t* own = counts.data() + static_cast<std::size_t>(part) * digits;
+      Place* own = counts.data() + static_cast<std::size_t>(part) * digits;
       const Range range = parts[static_cast<std::size_t>(part)];
       for (std::int64_t i = range.begin; i < range.end; ++i) ++own[digit_of(from[i], shift, digits)];
     }
@@ -116,26 +118,26 @@ class RadixSort {
   }
 
   // Turns counts into the places of the first items; returns the range of each digit.
-  static std::vector<Range> lay_out(std::vector<std::int64_t>& counts, const Range& range,
+  static std::vector<Range> lay_out(std::vector<Place>& counts, const Range& range,
                                     std::size_t digits) {
     std::vector<Range> buckets;
     std::int64_t next = range.begin;
     for (std::size_t digit = 0; digit < digits; ++digit) {
       const std::int64_t begin = next;
       for (std::size_t at = digit; at < counts.size(); at += digits)
-        next += std::exchange(counts[at], next);
+        next += std::exchange(counts[at], static_cast<Place>(next));
       buckets.push_back({begin, next});
     }
     return buckets;
   }
 
   void move_items(const std::vector<Range>& parts, bool second, int shift, std::size_t digits,
-                  std::vector<std::int64_t>& places) {
+                  std::vector<Place>& places) {
     const Item* from = items(second);
     Item* to = items(!second);
 #pragma omp parallel for schedule(dynamic)
     for (std::int64_t part = 0; part < static_cast<std::int64_t>(parts.size()); ++part) {
-      std::int64_t* own = places.data() + static_cast<std::size_t>(part) * digits;
+      Place* own = places.data() + static_cast<std::size_t>(part) * digits;
       const Range range = parts[static_cast<std::size_t>(part)];
       for (std::int64_t i = range.begin; i < range.end; ++i)
         to[own[digit_of(from[i], shift, digits)]++] = from[i];
@@ -157,19 +159,34 @@ class RadixSort {
 
   // Leaves the items in `from`, which may become the other one.
   void sort_digits(Item*& from, Item*& to, std::int64_t count, int bits) const {
-    const int passes = (bits + kMostDigitBits - 1) / kMostDigitBits;
-    for (int pass = 0; pass < passes; ++pass) {
-      const int shift = bits * pass / passes;
-      const std::size_t digits = std::size_t{1} << (bits * (pass + 1) / passes - shift);
-      std::int32_t places[1 << kMostDigitBits] = {};
-      for (std::int64_t i = 0; i < count; ++i) ++places[digit_of(from[i], shift, digits)];
-      std::int32_t next = 0;
-      for (std::size_t digit = 0; digit < digits; ++digit)
-        next += std::exchange(places[digit], next);
-      for (std::int64_t i = 0; i < count; ++i)
-        to[places[digit_of(from[i], shift, digits)]++] = from[i];
-      std::swap(from, to);
+    for (int shift = 0; shift < bits; shift += 2 * kMostDigitBits) {
+      const int here = std::min(bits - shift, 2 * kMostDigitBits), low = (here + 1) / 2;
+      sort_two_digits(from, to, count, shift, low, here - low);
     }
+  }
+
+  // Two digits at a time: they are counted together.
+  void sort_two_digits(Item*& from, Item*& to, std::int64_t count, int shift, int low_bits,
+                       int high_bits) const {
+    const std::size_t lows = std::size_t{1} << low_bits, highs = std::size_t{1} << high_bits;
+    std::int32_t low[1 << kMostDigitBits], high[1 << kMostDigitBits];
+    std::fill_n(low, lows, 0);
+    std::fill_n(high, highs, 0);
+    for (std::int64_t i = 0; i < count; ++i) {
+      ++low[digit_of(from[i], shift, lows)];
+      ++high[digit_of(from[i], shift + low_bits, highs)];
+    }
+    move_by(low, from, to, count, shift, lows);
+    if (highs > 1) move_by(high, from, to, count, shift + low_bits, highs);
+  }
+
+  void move_by(std::int32_t* counts, Item*& from, Item*& to, std::int64_t count, int shift,
+               std::size_t digits) const {
+    std::int32_t next = 0;
+    for (std::size_t digit = 0; digit < digits; ++digit) next += std::exchange(counts[digit], next);
+    for (std::int64_t i = 0; i < count; ++i)
+      to[counts[digit_of(from[i], shift, digits)]++] = from[i];
+    std::swap(from, to);
   }
 
   void insert(Item* items, std::int64_t count) const {

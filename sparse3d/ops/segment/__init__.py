@@ -54,11 +54,6 @@ def segment_reduce(
     count = len(values if rows is None else rows)
     if not len(offsets) or offsets[0] != 0 or offsets[-1] != count or _some_empty(offsets):
         raise ValueError(f"offsets must increase from 0 to the number of rows, {count}")
-    if rows is not None and len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(values):
-        raise ValueError(
-            f"rows must be those of {len(values)} values, got {int(rows.min())} to"
-            f" {int(rows.max())}"
-        )
     return _BACKENDS[_choose(backend, values)](values, offsets, reduction, rows)
 
 

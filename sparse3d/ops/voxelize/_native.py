@@ -5,7 +5,7 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from sparse3d.ops.backend import native_module
-from sparse3d.ops.voxelize._checks import check_points
+from sparse3d.ops.voxelize.checks import check_points
 from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["inverse", "voxelize"]
