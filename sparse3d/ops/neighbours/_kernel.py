@@ -15,7 +15,8 @@ Triple = tuple[int, int, int]
 
 class AxisRule(NamedTuple):
     """Along one axis, output ``o`` reads input ``i`` with number ``n`` of the kernel where
-    ``output_step * o + kernel_step * n + shift == input_step * i``."""
+    ``output_step * o + kernel_step * n + shift == input_step * i``.
+    """
 
     size: int
     output_step: int
@@ -76,7 +77,8 @@ class Kernel:
     @property
     def submanifold(self) -> bool:
         """Whether outputs are where inputs are (Graham et al. 2018): without stride, unless a
-        padding is given or the kernel is transposed."""
+        padding is given or the kernel is transposed.
+        """
         return self.stride == (1, 1, 1) and self.padding is None and not self.transposed
 
     @property

@@ -59,7 +59,7 @@ def pairs(
     return _joined(parts)
 
 
-def reverse(rules: Pairs, inputs: int) -> Pairs:  # noqa: ARG001  (the other backend needs it)
+def reverse(rules: Pairs, inputs: int) -> Pairs:
     """The pairs from targets to sources, each offset in the order of the sources."""
     each = zip(rules.sources.split(rules.counts), rules.targets.split(rules.counts), strict=True)
     return _joined([_reversed(part) for part in each])
