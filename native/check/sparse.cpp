@@ -1,5 +1,6 @@
 // Rulebooks of sparse convolutions, and the products of the rows that they pair.
 #include <algorithm>
+#include <array>
 
 #include "check/check.hpp"
 #include "kernels/sparse_conv.hpp"
@@ -20,24 +21,23 @@ std::vector<std::int64_t> cells(Random& random) {
   return keys;
 }
 
-std::vector<Triple> offsets(std::int32_t first) {
-  std::vector<Triple> all;
-  for (std::int32_t i = 0; i < 27; ++i)
-    all.push_back({first + i / 9, first + i / 3 % 3, first + i % 3});
-  return all;
+// A kernel of three along each axis, among `outputs` cells.
+AxisRules axes(std::int32_t stride, const std::array<std::int32_t, 3>& outputs) {
+  return {AxisRule{3, stride, 1, -1, 1, 11, outputs[0]},
+          AxisRule{3, stride, 1, -1, 1, 7, outputs[1]},
+          AxisRule{3, stride, 1, -1, 1, 9, outputs[2]}};
 }
 
 // The rules of a kernel, offset by offset.
-struct Rules {
+struct Pairs {
   Integers sources, targets;
   std::vector<std::int64_t> counts;
 };
 
-template <typename Plan>
-Rules check_rules(const std::string& name, const Plan& plan) {
+Pairs check_rules(const std::string& name, const RuleList& plan) {
   std::size_t total = 0;
   for (const std::int64_t count : plan.totals()) total += static_cast<std::size_t>(count);
-  Rules rules{Integers(total), Integers(total), plan.totals()};
+  Pairs rules{Integers(total), Integers(total), plan.totals()};
   plan.write(rules.sources.data(), rules.targets.data());
   exact(name + ".counts", rules.counts);
   exact(name + ".sources", rules.sources);
@@ -46,8 +46,8 @@ Rules check_rules(const std::string& name, const Plan& plan) {
 }
 
 int padded(int columns) {
-  const int width = SPARSE3D_PICK(panel_width)();
-  return (columns + width - 1) / width * width;
+  const int step = SPARSE3D_PICK(column_step)();
+  return (columns + step - 1) / step * step;
 }
 
 Floats packed(const Floats& matrix, int rows, int columns, bool transposed) {
@@ -57,7 +57,7 @@ Floats packed(const Floats& matrix, int rows, int columns, bool transposed) {
 }
 
 // All pairs as if of one offset, over channels that fill neither a panel nor a group of rows.
-void check_products(const Rules& rules, std::int64_t rows, int inputs, int outputs) {
+void check_products(const Pairs& rules, std::int64_t rows, int inputs, int outputs) {
   const std::string name = "products." + std::to_string(inputs) + "to" + std::to_string(outputs);
   Random random(7);
   const Floats features = random.many(rows * inputs, -1, 1);
@@ -69,13 +69,21 @@ void check_products(const Rules& rules, std::int64_t rows, int inputs, int outpu
     const Floats panels = packed(matrix, inputs, outputs, transposed);
     Floats sums(static_cast<std::size_t>(rows * padded(outputs)));
     SPARSE3D_PICK(multiply_pairs)(pairs, features.data(), inputs, panels.data(),
-                                  padded(outputs) / SPARSE3D_PICK(panel_width)(), 0, sums.data());
+                                  outputs, 0, sums.data());
     close(name + (transposed ? ".transposed" : ".forward"), sums);
   }
-  Floats workspace(static_cast<std::size_t>(SPARSE3D_PICK(outer_workspace)(inputs, outputs)));
+  const auto count = static_cast<int>(pairs.count);
+  const auto gathered = [&](const Integers& chosen, const Floats& values, int width) {
+    const int stride = SPARSE3D_PICK(gathered_stride)(padded(width));
+    Floats out(chosen.size() * static_cast<std::size_t>(stride));
+    SPARSE3D_PICK(gather_rows)(chosen.data(), count, values.data(), width, out.data());
+    return out;
+  };
+  const Floats left = gathered(rules.sources, features, inputs);
+  const Floats right = gathered(rules.targets, gradients, outputs);
   Floats sums(static_cast<std::size_t>(inputs * padded(outputs))), weights = matrix;
-  SPARSE3D_PICK(add_outer_products)(pairs, features.data(), inputs, gradients.data(), outputs,
-                                    workspace.data(), sums.data());
+  SPARSE3D_PICK(add_outer_products)(count, left.data(), inputs, right.data(), outputs,
+                                    sums.data());
   SPARSE3D_PICK(unpack_panels)(sums.data(), inputs, outputs, weights.data());
   close(name + ".weights", weights);
 }
@@ -86,12 +94,17 @@ void check_sparse() {
   Random random(8);
   const std::vector<std::int64_t> keys = cells(random);
   const auto count = static_cast<std::int64_t>(keys.size());
-  check_rules("same_cells.empty", SameCells(nullptr, 0, offsets(-1)));
-  check_rules("same_cells.single", SameCells(keys.data(), 1, offsets(-1)));
-  const Rules same = check_rules("same_cells", SameCells(keys.data(), count, offsets(-1)));
-  const StridedCells strided(keys.data(), count, offsets(-1), {2, 2, 2}, {6, 4, 5});
-  exact("strided_cells.outputs", strided.outputs());
-  check_rules("strided_cells", strided);
+  const AxisRules same_axes = axes(1, {11, 7, 9}), strided_axes = axes(2, {6, 4, 5});
+  const std::int64_t* cell = keys.data();
+  check_rules("same_cells.empty", RuleList(nullptr, 0, nullptr, 0, same_axes, true));
+  check_rules("same_cells.single", RuleList(cell, 1, cell, 1, same_axes, true));
+  const Pairs same =
+      check_rules("same_cells", RuleList(cell, count, cell, count, same_axes, true));
+  const std::vector<std::int64_t> outputs = outputs_of(cell, count, strided_axes);
+  exact("strided_cells.outputs", outputs);
+  check_rules("strided_cells",
+              RuleList(cell, count, outputs.data(), static_cast<std::int64_t>(outputs.size()),
+                       strided_axes, false));
   check_products(same, count, 7, 11);
   check_products(same, count, 1, 3);
   check_products(same, count, 12, 16);

@@ -1,14 +1,11 @@
-"""Rulebooks and sparse convolution against dictionaries, loops and the dense convolution."""
+"""Sparse convolution against loops and the dense convolution."""
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from sparse3d.ops.backend import FastBackend, has_native, native_module
-from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
-from sparse3d.ops.neighbours._reference import rules
+from sparse3d.ops.neighbours import Kernel, neighbours
 from sparse3d.ops.sparse_conv import sparse_conv
 from sparse3d.ops.sparse_conv._reference import sparse_conv as reference
 from sparse3d.scene.sparse_grid import SparseGrid
@@ -20,6 +17,13 @@ KERNELS = (
     Kernel((3, 1, 3), (2, 1, 3)),
     Kernel((1, 1, 3), (1, 1, 2)),
     Kernel((1, 1, 1), (2, 2, 2)),
+    Kernel((3, 3, 1), dilation=(2, 1, 1)),
+    Kernel((2, 4, 1)),
+    Kernel((2, 2, 2), (2, 2, 2), padding=(0, 0, 0)),
+    Kernel((3, 2, 3), padding=(1, 0, 2)),
+    Kernel((3, 2, 3), (2, 1, 2), (1, 2, 2), (0, 1, 2)),
+    Kernel((2, 2, 2), (2, 2, 2), padding=(0, 0, 0), transposed=True),
+    Kernel((3, 2, 3), (2, 3, 1), (1, 2, 1), transposed=True, output_padding=(1, 0, 0)),
 )
 SHAPE = (7, 4, 6)
 BACKENDS = [
@@ -45,73 +49,15 @@ def dense_of(grid: SparseGrid, features: Tensor) -> Tensor:
 
 
 def dense_conv(grid: SparseGrid, features: Tensor, weight: Tensor, kernel: Kernel) -> Tensor:
-    """Torch's convolution, [batch, out, x, y, z]."""
-    filters = weight.reshape(*kernel.size, *weight.shape[1:]).permute(4, 3, 0, 1, 2)
-    padding = tuple(k // 2 for k in kernel.size)
-    dense = dense_of(grid, features)
-    return torch.nn.functional.conv3d(dense, filters, stride=kernel.stride, padding=padding)
-
-
-def as_dict(output: SparseGrid, book: Rulebook) -> dict[tuple[int, ...], dict[int, int]]:
-    found: dict[tuple[int, ...], dict[int, int]] = {}
-    cells = output.coordinates().tolist()
-    for number, (sources, targets) in enumerate(book.by_offset()):
-        for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
-            found.setdefault(tuple(cells[target]), {})[number] = source
-    return found
-
-
-@each_backend
-@given(seed=st.integers(0, 1000), kernel=st.sampled_from(KERNELS), share=st.sampled_from((0.2, 1)))
-def test_rules_equal_the_reference(
-    seed: int, kernel: Kernel, share: float, backend: FastBackend
-) -> None:
-    grid = random_grid(seed, share)
-    output, book = neighbours(grid, kernel, backend=backend)
-    cells = [tuple(cell) for cell in grid.coordinates().tolist()]
-    assert output.shape == kernel.output_shape(SHAPE)
-    assert as_dict(output, book) == rules(cells, output.shape, kernel.size, kernel.stride)
-    assert (book.inputs, book.outputs) == (len(grid), len(output))
-
-
-@needs_native
-@pytest.mark.parametrize("kernel", [*KERNELS, Kernel((9, 3, 1)), Kernel((9, 3, 5), (3, 2, 1))])
-def test_backends_make_the_same_rules_of_a_large_grid(kernel: Kernel) -> None:
-    generator = torch.Generator().manual_seed(9)
-    cells = torch.randint(0, 40, (9000, 3), generator=generator) * torch.tensor([1, 2, 1])
-    batch = torch.randint(0, 3, (9000, 1), generator=generator)
-    grid = SparseGrid.of_coordinates(torch.cat([batch, cells], 1), (40, 79, 40), 4)
-    (ours, native), (theirs, by_torch) = (
-        neighbours(grid, kernel, backend=backend) for backend in ("native", "torch")
-    )
-    assert torch.equal(ours.keys, theirs.keys)
-    assert native.counts == by_torch.counts
-    assert torch.equal(native.sources, by_torch.sources)
-    assert torch.equal(native.targets, by_torch.targets)
-
-
-def test_wide_kernels_are_left_to_torch() -> None:
-    grid, wide = random_grid(0), Kernel((1, 11, 1))
-    assert sum(neighbours(grid, wide)[1].counts) > len(grid)
-    if has_native():
-        with pytest.raises(ValueError, match="up to 9 wide"):
-            neighbours(grid, wide, backend="native")
-
-
-@each_backend
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_an_offset_pairs_no_row_twice_and_keeps_the_order_of_outputs(
-    kernel: Kernel, backend: FastBackend
-) -> None:
-    _, book = neighbours(random_grid(3, 0.6), kernel, backend=backend)
-    for each in (book, book.reversed()):
-        for sources, targets in each.by_offset():
-            assert len(sources.unique()) == len(sources)
-            assert bool((targets.diff() > 0).all())
-    mirror = list(reversed(book.by_offset()))
-    pairs = zip(book.reversed().by_offset(), mirror, strict=True)
-    same = all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in pairs)
-    assert same or not book.mirrored
+    """Torch's convolution, [batch, out, x, y, z], at the cells that ours may have."""
+    dense, filters = dense_of(grid, features), weight.reshape(*kernel.size, *weight.shape[1:])
+    given = {"stride": kernel.stride, "padding": kernel.pad, "dilation": kernel.dilation}
+    if kernel.transposed:
+        given["output_padding"] = kernel.output_padding
+        return torch.nn.functional.conv_transpose3d(dense, filters.permute(3, 4, 0, 1, 2), **given)
+    result = torch.nn.functional.conv3d(dense, filters.permute(4, 3, 0, 1, 2), **given)
+    x, y, z = kernel.output_shape(grid.shape)
+    return result[:, :, :x, :y, :z]  # even kernels reach one cell further
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -122,6 +68,7 @@ def test_equals_the_dense_convolution(kernel: Kernel) -> None:
     output, book = neighbours(grid, kernel)
     got = sparse_conv(features, weight, book)
     wanted = dense_conv(grid, features, weight, kernel)
+    assert wanted.shape[2:] == output.shape
     batch, x, y, z = output.coordinates().T
     picked = wanted[batch, :, x, y, z]
     assert torch.allclose(got, picked, atol=1e-12)
@@ -190,7 +137,7 @@ def test_every_instruction_set_equals_float64(kernel: Kernel, isa: str) -> None:
 
 @needs_native
 def test_kernels_stay_within_their_arrays() -> None:
-    native, no = native_module(), torch.zeros(0, dtype=torch.int32)
+    native = native_module()
     features, weight, out = torch.ones(3, 2), torch.ones(1, 2, 2), torch.zeros(2, 2)
 
     def call(sources: list[int], targets: list[int], counts: list[int]) -> None:
@@ -205,12 +152,88 @@ def test_kernels_stay_within_their_arrays() -> None:
     for counts in ([1], [3], [-1], []):
         with pytest.raises(ValueError, match=r"counts|extent"):
             call([0, 1], [0, 1], counts)
-    for keys in ([3, 3], [3, 1], [-1]):
-        with pytest.raises(ValueError, match="sorted, distinct"):
-            native.SameCells(torch.tensor(keys), [(0, 0, 0)])
-    plan = native.SameCells(torch.tensor([1, 2]), [(0, 0, 0)])
-    with pytest.raises(ValueError, match="extent"):
-        plan.write(no, no)
+
+
+@needs_native
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("kernel", KERNELS[:2])
+@pytest.mark.parametrize("channels", [(20, 24), (7, 5), (32, 64)])
+def test_bfloat16_is_float32_rounded_at_the_ends(
+    kernel: Kernel, channels: tuple[int, int], isa: str
+) -> None:
+    grid, (inputs, outputs) = surface(30), channels
+    rng = torch.Generator().manual_seed(4)
+    _, book = neighbours(grid, kernel)
+    features = torch.randn(len(grid), inputs, generator=rng).bfloat16().requires_grad_()
+    weight = torch.randn(27, inputs, outputs, generator=rng).bfloat16().requires_grad_()
+    cotangent = torch.randn(book.outputs, outputs, generator=rng).bfloat16()
+    leaves = (features.detach().float(), weight.detach().float())
+    wide = [leaf.requires_grad_() for leaf in leaves]
+    exact = sparse_conv(wide[0], wide[1], book, backend="torch")
+    theirs = torch.autograd.grad(exact, wide, cotangent.float())
+    native_module().set_isa(isa)
+    try:
+        got = sparse_conv(features, weight, book, backend="native")
+        ours = torch.autograd.grad(got, (features, weight), cotangent)
+    finally:
+        native_module().set_isa("auto")
+    for a, b in zip((got, *ours), (exact, *theirs), strict=True):
+        assert a.dtype == torch.bfloat16
+        torch.testing.assert_close(a.float(), b, rtol=2**-8, atol=1e-5 * float(b.abs().max()))
+
+
+@needs_native
+def test_bfloat16_rounds_to_the_nearest_even_and_keeps_what_is_no_number() -> None:
+    one = SparseGrid.of_coordinates(torch.tensor([[0, 1, 1, 1]]), SHAPE, 1)
+    _, book = neighbours(one, Kernel((1, 1, 1)))
+    values = [1.0, 1 + 2**-7, float("inf"), -float("inf"), float("nan"), 3e38, -0.0]
+    other = [1.00390625, 1.00390625, 1.0, 1.0, 1.0, 3.0, 1.0]  # some products lie half-way
+    for value, factor in zip(values, other, strict=True):
+        features = torch.tensor([[value, value]], dtype=torch.bfloat16)
+        weight = torch.tensor([[[factor], [0.25]]], dtype=torch.bfloat16)
+        wanted = features.float() @ weight[0].float()
+        got = sparse_conv(features, weight, book, backend="native")
+        torch.testing.assert_close(got, wanted.bfloat16(), rtol=0, atol=0, equal_nan=True)
+
+
+@needs_native
+def test_other_dtypes_are_left_to_torch() -> None:
+    _, book = neighbours(random_grid(0), Kernel())
+    features, weight = torch.ones(book.inputs, 2).double(), torch.ones(27, 2, 2).double()
+    assert sparse_conv(features, weight, book).dtype == torch.float64
+    with pytest.raises(ValueError, match="takes float32 and bfloat16, got torch.float64"):
+        sparse_conv(features, weight, book, backend="native")
+
+
+def test_pictures_are_grids_of_one_cell_along_z() -> None:
+    rng = torch.Generator().manual_seed(3)
+    cells = (torch.rand(2, 9, 8, 1, generator=rng) < 0.4).nonzero()
+    grid = SparseGrid.of_coordinates(cells, (9, 8, 1), 2)
+    features = torch.randn(len(grid), 3, dtype=torch.float64, generator=rng)
+    weight = torch.randn(9, 3, 4, dtype=torch.float64, generator=rng)
+    picture, filters = dense_of(grid, features)[..., 0], weight.reshape(3, 3, 3, 4)
+    for stride in (1, 2):
+        output, book = neighbours(grid, Kernel((3, 3, 1), (stride, stride, 1)))
+        wanted = torch.nn.functional.conv2d(
+            picture, filters.permute(3, 2, 0, 1), stride=stride, padding=1
+        )
+        batch, x, y, z = output.coordinates().T
+        assert output.shape == (*wanted.shape[2:], 1)
+        assert int(z.abs().sum()) == 0
+        assert torch.allclose(sparse_conv(features, weight, book), wanted[batch, :, x, y])
+
+
+@each_backend
+def test_an_inverse_convolution_goes_back_to_the_cells(backend: FastBackend) -> None:
+    """It is the gradient of the convolution by its features, so the transposed matrix."""
+    grid, rng = random_grid(8), torch.Generator().manual_seed(2)
+    output, book = neighbours(grid, Kernel(stride=(2, 2, 2)))
+    features = torch.randn(len(grid), 3, generator=rng, requires_grad=True)
+    weight, cotangent = torch.randn(27, 3, 4, generator=rng), torch.randn(len(output), 4)
+    down = sparse_conv(features, weight, book, backend=backend)
+    back = sparse_conv(cotangent, weight.mT.contiguous(), book.reversed(), backend=backend)
+    (wanted,) = torch.autograd.grad(down, features, cotangent)
+    assert torch.allclose(back, wanted, atol=1e-4)
 
 
 def test_gradcheck() -> None:
@@ -231,23 +254,6 @@ def test_empty_grids_and_empty_batch_elements(kernel: Kernel) -> None:
     output, book = neighbours(one, kernel)
     result = sparse_conv(torch.ones(1, 1), torch.ones(27, 1, 1), book)
     assert torch.equal(result, torch.ones(len(output), 1))
-
-
-def test_neighbours_do_not_cross_the_border_or_the_batch() -> None:
-    cells = torch.tensor([[0, 6, 3, 5], [1, 0, 0, 0], [0, 0, 0, 0]])
-    grid = SparseGrid.of_coordinates(cells, SHAPE, 2)
-    _, book = neighbours(grid, Kernel())
-    assert sum(book.counts) == 3  # each cell has only itself
-
-
-def test_the_ends_of_the_largest_grid_are_no_neighbours() -> None:
-    cells = torch.tensor([[0, 0, 0, 0], [0, 65534, 0, 0], [0, 0, 65534, 65534]])
-    grid = SparseGrid.of_coordinates(cells, (65535, 65535, 65535), 1)
-    _, book = neighbours(grid, Kernel())
-    assert sum(book.counts) == 3
-    larger = SparseGrid.of_coordinates(cells, (65536, 65535, 65535), 1)
-    with pytest.raises(ValueError, match="too large"):
-        neighbours(larger, Kernel())
 
 
 @needs_native  # torch's own products promise the same bits on the same number of threads only
@@ -282,11 +288,3 @@ def test_what_does_not_fit_is_refused() -> None:
         sparse_conv(features[1:], weight, book)
     with pytest.raises(ValueError, match="one dtype"):
         sparse_conv(features, weight.double(), book)
-
-
-@pytest.mark.parametrize(("size", "stride"), [((2, 3, 3), (1, 1, 1)), ((3, 3, 3), (0, 1, 1))])
-def test_kernels_are_odd_and_strides_positive(
-    size: tuple[int, int, int], stride: tuple[int, int, int]
-) -> None:
-    with pytest.raises(ValueError, match="odd sizes and positive strides"):
-        Kernel(size, stride)

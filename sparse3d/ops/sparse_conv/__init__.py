@@ -1,6 +1,5 @@
 """Convolution of features that are known at some cells of a grid only."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,14 +22,14 @@ def sparse_conv(
     """Sum over the kernel's offsets of the inputs there times the weight of the offset.
 
     Cells without features count as zero. Gradients flow to features and weight. The sums are taken
-    in a fixed order.
+    in a fixed order; the C++ kernels take those of bfloat16 in float32.
 
     Args:
         features: Inputs, one row a cell.
         weight: A matrix for every offset, in the order of ``Kernel.offsets``.
         rulebook: Of the grid and the kernel.
-        backend: ``auto`` takes the C++ kernels for float32 on the CPU where they were built, else
-            torch.
+        backend: ``auto`` takes the C++ kernels for float32 and bfloat16 on the CPU where they were
+            built, else torch.
 
     Raises:
         ValueError: If shapes do not fit the rulebook, dtypes differ, or ``native`` is asked for and
@@ -45,6 +44,6 @@ def sparse_conv(
     if features.dtype != weight.dtype:
         raise ValueError(f"one dtype expected, got {features.dtype} and {weight.dtype}")
     chosen = choose_backend(backend, features.device)
-    if backend == "auto" and features.dtype != torch.float32:
+    if backend == "auto" and features.dtype not in _native.DTYPES:
         chosen = "torch"
     return _BACKENDS[chosen](features, weight, rulebook)

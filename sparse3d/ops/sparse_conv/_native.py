@@ -10,7 +10,10 @@ from torch.autograd.function import once_differentiable
 from sparse3d.ops.backend import native_module
 from sparse3d.ops.neighbours import Rulebook
 
-__all__ = ["sparse_conv"]
+__all__ = ["DTYPES", "sparse_conv"]
+
+DTYPES = (torch.float32, torch.bfloat16)
+"""What the kernels take; they sum in float32."""
 
 
 def sparse_conv(
@@ -19,10 +22,10 @@ def sparse_conv(
     """The convolution, with gradients.
 
     Raises:
-        ValueError: If the tensors are not float32.
+        ValueError: If the tensors are neither float32 nor bfloat16.
     """
-    if features.dtype != torch.float32:
-        raise ValueError(f"backend 'native' takes float32, got {features.dtype}")
+    if features.dtype not in DTYPES:
+        raise ValueError(f"backend 'native' takes float32 and bfloat16, got {features.dtype}")
     result: Tensor = _SparseConv.apply(features, weight, rulebook)
     return result
 
@@ -83,13 +86,14 @@ def _to_features(
 def _to_weight(
     features: Float[Tensor, "n i"], gradient: Float[Tensor, "m o"], rules: Rulebook
 ) -> Float[Tensor, "k i o"]:
-    result = features.new_empty(len(rules.counts), features.shape[1], gradient.shape[1])
+    shape = (len(rules.counts), features.shape[1], gradient.shape[1])
+    result = torch.empty(shape, dtype=torch.float32)
     native_module().sparse_conv_weight_gradient(
-        features,
-        gradient,
+        features.detach(),
+        gradient.detach(),
         rules.sources,
         rules.targets,
         torch.tensor(rules.counts, dtype=torch.int64),
         result,
     )
-    return result
+    return result.to(features.dtype)
