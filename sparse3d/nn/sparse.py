@@ -1,28 +1,46 @@
-"""Layers on features that are known at some cells of a grid only."""
+"""Features that are known at some cells of a grid only."""
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
-from sparse3d.ops.sparse_conv import sparse_conv
+from sparse3d.ops.neighbours import Kernel, Rulebook
 from sparse3d.scene.sparse_grid import SparseGrid
 
-__all__ = ["RowNorm", "SparseConv3d", "SparseTensor", "to_dense"]
+__all__ = ["Finer", "RowNorm", "SparseTensor", "to_dense"]
+
+Rulebooks = Mapping[Kernel, Rulebook]
+
+
+@dataclass(frozen=True, slots=True)
+class Finer:
+    """Where a strided convolution came from: what its inverse goes back to."""
+
+    kernel: Kernel
+    """Of the convolution."""
+    rulebook: Rulebook
+    """From the finer grid to the coarser one."""
+    grid: SparseGrid
+    """The finer grid."""
+    rulebooks: Rulebooks
+    """Of the finer grid, see :class:`SparseTensor`."""
+    finer: "Finer | None"
+    """Where the finer grid came from."""
 
 
 @dataclass(frozen=True, slots=True)
 class SparseTensor:
-    """Features at the occupied cells of a grid."""
+    """Features at the occupied cells of a grid, and the rulebooks that layers on it share."""
 
     grid: SparseGrid
     features: Float[Tensor, "n c"]
-    rulebook: tuple[Kernel, Rulebook] | None = None
-    """Of the last submanifold kernel on this grid, for the layers that follow."""
+    rulebooks: Rulebooks = field(default_factory=dict[Kernel, Rulebook])
+    """Of the submanifold kernels so far on this grid; never written to."""
+    finer: Finer | None = None
+    """Where the grid came from, if from a strided convolution."""
 
     def with_features(self, features: Float[Tensor, "n c"]) -> "SparseTensor":
         """Other features at the same cells."""
@@ -38,36 +56,6 @@ class RowNorm(nn.BatchNorm1d):
             return super().forward(input)
         statistics = (self.running_mean, self.running_var, self.weight, self.bias)
         return batch_norm(input, *statistics, training=False, eps=self.eps)
-
-
-class SparseConv3d(nn.Module):
-    """Sparse convolution, batch norm, ReLU: submanifold without stride, else with new cells.
-
-    Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        kernel: Size and stride.
-        momentum: Of the batch norm's running statistics.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: Kernel, momentum: float) -> None:
-        super().__init__()
-        self.kernel = kernel
-        self.weight = nn.Parameter(torch.empty(kernel.volume, inputs, outputs))
-        self.norm = RowNorm(outputs, eps=1e-3, momentum=momentum)
-        # He et al. 2015, for the inputs that a cell on a surface has: a plane through the kernel.
-        reads = kernel.volume ** (2 / 3) * inputs
-        nn.init.normal_(self.weight, std=math.sqrt(2 / reads))
-
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """Convolve, normalise, rectify."""
-        known = tensor.rulebook
-        if known is not None and known[0] == self.kernel:
-            grid, rules = tensor.grid, known[1]
-        else:
-            grid, rules = neighbours(tensor.grid, self.kernel)
-        features = torch.relu(self.norm(sparse_conv(tensor.features, self.weight, rules)))
-        return SparseTensor(grid, features, (self.kernel, rules) if grid is tensor.grid else None)
 
 
 def to_dense(tensor: SparseTensor) -> Float[Tensor, "b c x y z"]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sparse3d.nn.sparse import SparseConv3d, SparseTensor, to_dense
+from sparse3d.nn.sparse import SparseTensor, to_dense
+from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.ops.neighbours import Kernel
 
 __all__ = ["SparseEncoder"]
@@ -40,10 +41,10 @@ class SparseEncoder(nn.Module):
         steps: list[nn.Module] = []
         for stage, (width, count) in enumerate(zip(channels, layers, strict=True)):
             if stage:
-                steps.append(SparseConv3d(inputs, width, _HALF, momentum))
+                steps.append(ConvBlock(inputs, width, _HALF, momentum))
                 shape, inputs = _HALF.output_shape(shape), width
             for _ in range(count):
-                steps.append(SparseConv3d(inputs, width, _SAME, momentum))
+                steps.append(ConvBlock(inputs, width, _SAME, momentum))
                 inputs = width
         self.steps = nn.Sequential(*steps)
         self.stride = 2 ** (len(channels) - 1)

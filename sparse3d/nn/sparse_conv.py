@@ -1,0 +1,125 @@
+"""Convolutions of sparse tensors, by the names they have in the field."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from sparse3d.nn.sparse import Finer, SparseTensor
+from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
+from sparse3d.ops.sparse_conv import sparse_conv
+
+__all__ = ["SparseConv3d", "SparseInverseConv3d", "SubMConv3d"]
+
+
+class _Convolution(nn.Module):
+    """The parameters: a matrix an offset of the kernel, in the order of ``Kernel.offsets``."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool, thinned: int = 1
+    ) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.weight = nn.Parameter(torch.empty(kernel.volume, inputs, outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        # He et al. 2015, for the inputs that a cell on a surface has: a plane through the kernel.
+        reads = (kernel.volume / thinned) ** (2 / 3) * inputs
+        nn.init.normal_(self.weight, std=math.sqrt(2 / reads))
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows."""
+        _, inputs, outputs = self.weight.shape
+        return f"{inputs}, {outputs}, size={self.kernel.size}, stride={self.kernel.stride}"
+
+    def _convolve(self, tensor: SparseTensor, rules: Rulebook) -> torch.Tensor:
+        features = sparse_conv(tensor.features, self.weight, rules)
+        return features if self.bias is None else features + self.bias
+
+
+class SubMConv3d(_Convolution):
+    """Submanifold convolution: features at the cells of the input (Graham et al. 2018).
+
+    Layers of one kernel on one grid share the rulebook.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Without stride.
+        bias: Whether to add one.
+
+    Raises:
+        ValueError: If the kernel has a stride.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
+        if not kernel.submanifold:
+            raise ValueError(f"a kernel without stride expected, got {kernel}")
+        super().__init__(inputs, outputs, kernel, bias=bias)
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """Convolve."""
+        known = tensor.rulebooks
+        if self.kernel not in known:
+            known = {**known, self.kernel: neighbours(tensor.grid, self.kernel)[1]}
+        features = self._convolve(tensor, known[self.kernel])
+        return replace(tensor, features=features, rulebooks=known)
+
+
+class SparseConv3d(_Convolution):
+    """Strided convolution: features at all cells of a coarser grid that read one of the input.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: With a stride.
+        bias: Whether to add one.
+
+    Raises:
+        ValueError: If the kernel has no stride.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
+        if kernel.submanifold:
+            raise ValueError(f"a kernel with a stride expected, got {kernel}")
+        super().__init__(inputs, outputs, kernel, bias=bias)
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """Convolve; the result knows where it came from."""
+        grid, rules = neighbours(tensor.grid, self.kernel)
+        finer = Finer(self.kernel, rules, tensor.grid, tensor.rulebooks, tensor.finer)
+        return SparseTensor(grid, self._convolve(tensor, rules), finer=finer)
+
+
+class SparseInverseConv3d(_Convolution):
+    """From the result of a strided convolution back to the cells of its input.
+
+    It has the pairs of the last :class:`SparseConv3d`, the other way round, and its own weights.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: That of the strided convolution.
+        bias: Whether to add one.
+
+    Raises:
+        ValueError: If the kernel has no stride.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
+        if kernel.submanifold:
+            raise ValueError(f"a kernel with a stride expected, got {kernel}")
+        super().__init__(inputs, outputs, kernel, bias=bias, thinned=math.prod(kernel.stride))
+
+    def forward(self, tensor: SparseTensor) -> SparseTensor:
+        """Convolve.
+
+        Raises:
+            ValueError: If the tensor does not come from a strided convolution with this kernel.
+        """
+        finer = tensor.finer
+        if finer is None or finer.kernel != self.kernel:
+            came = "from none" if finer is None else f"with {finer.kernel}"
+            raise ValueError(f"no strided convolution with {self.kernel} to invert, {came}")
+        features = self._convolve(tensor, finer.rulebook.reversed())
+        return SparseTensor(finer.grid, features, finer.rulebooks, finer.finer)
