@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sparse3d.geometry.morton import morton_encode
 from sparse3d.nn.sparse import SparseTensor
 from sparse3d.ops.neighbours import Kernel
 from sparse3d.scene.sparse_grid import SparseGrid
@@ -150,3 +151,9 @@ def unet(dense: Dense, network: Any) -> Dense:
 
 def _channel(values: Tensor) -> Tensor:
     return values[:, None, None, None]
+
+
+def in_our_order(theirs: Any) -> Tensor:
+    """Features of a tensor of spconv, sorted by our keys of their cells."""
+    cells = theirs.indices[:, [0, 3, 2, 1]].long()
+    return theirs.features[morton_encode(cells).argsort()]
