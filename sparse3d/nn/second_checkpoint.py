@@ -11,9 +11,10 @@ from torch import Tensor
 from sparse3d.errors import DataError
 from sparse3d.nn.convert import from_spconv, from_spconv1
 from sparse3d.nn.sparse_blocks import ConvBlock
-from sparse3d.nn.sparse_encoder import SparseEncoder
+from sparse3d.nn.sparse_encoder import SparseEncoder, Squeeze
+from sparse3d.ops.neighbours import Kernel
 
-__all__ = ["read_weights", "second_encoder_state"]
+__all__ = ["read_weights", "second_encoder_state", "voxel_backbone_8x"]
 
 _PREFIXES = ("backbone_3d.", "pts_middle_encoder.", "middle_encoder.")
 """Under which whole detectors of OpenPCDet and mmdetection3d hold their encoder."""
@@ -40,6 +41,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not weights:
         raise DataError(path, "a checkpoint with weights was expected, got none")
     return weights
+
+
+def voxel_backbone_8x(
+    shape: tuple[int, int, int], inputs: int, momentum: float = 0.01
+) -> SparseEncoder:
+    """The encoder of most published checkpoints of SECOND: OpenPCDet's ``VoxelBackBone8x``.
+
+    mmdetection3d's ``SparseEncoder`` is the same as its configurations of SECOND set it. Both add a
+    layer of cells to the grid at the top, which counts here: 41 cells along z for 4 m of 0.1 m.
+
+    Args:
+        shape: Cells of the voxel grid along x, y, z.
+        inputs: Features a voxel.
+        momentum: Of the batch norms' running statistics.
+    """
+    half, flat = Kernel(stride=(2, 2, 2)), Kernel(stride=(2, 2, 2), padding=(1, 1, 0))
+    squeeze = Squeeze(128, Kernel((1, 1, 3), (1, 1, 2), padding=(0, 0, 0)))
+    channels, layers = (16, 32, 64, 64), (2, 2, 2, 2)
+    return SparseEncoder(
+        *(shape, inputs, channels, layers, momentum),
+        halvings=(half, half, flat),
+        squeeze=squeeze,
+    )
 
 
 def second_encoder_state(

@@ -30,7 +30,7 @@ class _Convolution(nn.Module):
     def extra_repr(self) -> str:
         """What ``print`` shows."""
         _, inputs, outputs = self.weight.shape
-        return f"{inputs}, {outputs}, size={self.kernel.size}, stride={self.kernel.stride}"
+        return f"{inputs}, {outputs}, {self.kernel}, bias={self.bias is not None}"
 
     def _convolve(self, tensor: SparseTensor, rules: Rulebook) -> torch.Tensor:
         features = sparse_conv(tensor.features, self.weight, rules)
@@ -45,16 +45,16 @@ class SubMConv3d(_Convolution):
     Args:
         inputs: Channels in.
         outputs: Channels out.
-        kernel: Without stride.
+        kernel: Submanifold: without stride or padding of its own.
         bias: Whether to add one.
 
     Raises:
-        ValueError: If the kernel has a stride.
+        ValueError: If the kernel is not submanifold.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
         if not kernel.submanifold:
-            raise ValueError(f"a kernel without stride expected, got {kernel}")
+            raise ValueError(f"a submanifold kernel expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias)
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
@@ -67,21 +67,23 @@ class SubMConv3d(_Convolution):
 
 
 class SparseConv3d(_Convolution):
-    """Strided convolution: features at all cells of a coarser grid that read one of the input.
+    """Convolution with new cells: features at all cells that read one of the input.
+
+    With a stride they are those of a coarser grid; with a transposed kernel of a finer one.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
-        kernel: With a stride.
+        kernel: Not submanifold.
         bias: Whether to add one.
 
     Raises:
-        ValueError: If the kernel has no stride.
+        ValueError: If the kernel is submanifold.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
         if kernel.submanifold:
-            raise ValueError(f"a kernel with a stride expected, got {kernel}")
+            raise ValueError(f"a kernel that is not submanifold expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias)
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
@@ -92,34 +94,34 @@ class SparseConv3d(_Convolution):
 
 
 class SparseInverseConv3d(_Convolution):
-    """From the result of a strided convolution back to the cells of its input.
+    """From the result of a convolution with new cells back to the cells of its input.
 
     It has the pairs of the last :class:`SparseConv3d`, the other way round, and its own weights.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
-        kernel: That of the strided convolution.
+        kernel: That of the convolution to go back from.
         bias: Whether to add one.
 
     Raises:
-        ValueError: If the kernel has no stride.
+        ValueError: If the kernel is submanifold.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
         if kernel.submanifold:
-            raise ValueError(f"a kernel with a stride expected, got {kernel}")
+            raise ValueError(f"a kernel that is not submanifold expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias, thinned=math.prod(kernel.stride))
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve.
 
         Raises:
-            ValueError: If the tensor does not come from a strided convolution with this kernel.
+            ValueError: If the tensor does not come from a convolution with this kernel.
         """
         finer = tensor.finer
         if finer is None or finer.kernel != self.kernel:
             came = "from none" if finer is None else f"with {finer.kernel}"
-            raise ValueError(f"no strided convolution with {self.kernel} to invert, {came}")
+            raise ValueError(f"no convolution with {self.kernel} to invert, {came}")
         features = self._convolve(tensor, finer.rulebook.reversed())
         return SparseTensor(finer.grid, features, finer.rulebooks, finer.finer)

@@ -10,18 +10,26 @@ from torch import Tensor, nn
 
 from sparse3d.errors import DataError
 from sparse3d.nn.convert import from_spconv, to_spconv1
-from sparse3d.nn.second_checkpoint import read_weights, second_encoder_state
+from sparse3d.nn.second_checkpoint import (
+    read_weights,
+    second_encoder_state,
+    voxel_backbone_8x,
+)
 from sparse3d.nn.sparse import SparseTensor
+from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.nn.sparse_encoder import SparseEncoder, Squeeze
 from sparse3d.ops.neighbours import Kernel
+from sparse3d.scene.sparse_grid import SparseGrid
 
-SHAPE = (17, 14, 11)
-SQUEEZE = Squeeze(12, Kernel((1, 1, 3), (1, 1, 2)))
+SHAPE = (17, 14, 21)
+HALVINGS = (Kernel(stride=(2, 2, 2)), Kernel(stride=(2, 2, 2), padding=(1, 1, 0)))
+SQUEEZE = Squeeze(12, Kernel((1, 1, 3), (1, 1, 2), padding=(0, 0, 0)))
 NORM = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
 
 
 def encoder() -> SparseEncoder:
-    return SparseEncoder(SHAPE, 4, (5, 6, 8), (2, 2, 1), 0.01, squeeze=SQUEEZE)
+    sizes = ((5, 6, 8), (2, 2, 1), 0.01)
+    return SparseEncoder(SHAPE, 4, *sizes, halvings=HALVINGS, squeeze=SQUEEZE)
 
 
 def names(family: str) -> list[str]:
@@ -54,10 +62,10 @@ def in_spconv(spconv: ModuleType, weights: dict[str, Tensor]) -> nn.Module:
     def block(kind: str, inputs: int, outputs: int) -> nn.Module:
         if kind == "down":
             conv = spconv.SparseConv3d(inputs, outputs, 3, 2, padding=1, bias=False)
+        elif kind == "flat":
+            conv = spconv.SparseConv3d(inputs, outputs, 3, 2, padding=(0, 1, 1), bias=False)
         elif kind == "squeeze":
-            conv = spconv.SparseConv3d(
-                inputs, outputs, (3, 1, 1), (2, 1, 1), padding=(1, 0, 0), bias=False
-            )
+            conv = spconv.SparseConv3d(inputs, outputs, (3, 1, 1), (2, 1, 1), bias=False)
         else:
             conv = spconv.SubMConv3d(inputs, outputs, 3, bias=False)
         return spconv.SparseSequential(conv, nn.BatchNorm1d(outputs, eps=1e-3), nn.ReLU())
@@ -69,7 +77,7 @@ def in_spconv(spconv: ModuleType, weights: dict[str, Tensor]) -> nn.Module:
             conv2=spconv.SparseSequential(
                 block("down", 5, 6), block("same", 6, 6), block("same", 6, 6)
             ),
-            conv3=spconv.SparseSequential(block("down", 6, 8), block("same", 8, 8)),
+            conv3=spconv.SparseSequential(block("flat", 6, 8), block("same", 8, 8)),
             conv_out=block("squeeze", 8, 12),
         )
     )
@@ -96,6 +104,17 @@ def test_the_converted_encoder_computes_what_spconv_does(
     got = ours(SparseTensor(grid, features))
     assert torch.allclose(got.transpose(2, 3), wanted.flatten(1, 2), rtol=1e-4, atol=1e-4)
     assert int(ours.state_dict()["steps.0.norm.num_batches_tracked"]) == 7
+
+
+def test_the_published_encoder_has_the_shapes_of_its_papers_grid() -> None:
+    network = voxel_backbone_8x((1408, 1600, 41), 4).eval()
+    assert (network.stride, network.outputs) == (8, 256)
+    cells = torch.tensor([[0, 1407, 1599, 40], [0, 3, 5, 0]])
+    grid = SparseGrid.of_coordinates(cells, (1408, 1600, 41), 1)
+    assert network(SparseTensor(grid, torch.ones(2, 4))).shape == (1, 256, 176, 200)
+    kernels = [step.conv.kernel for step in network.steps if isinstance(step, ConvBlock)]
+    assert len(kernels) == 12
+    assert sum(kernel.submanifold for kernel in kernels) == 8
 
 
 def test_the_older_layout_is_told_by_its_shape() -> None:
