@@ -1,13 +1,12 @@
 """Convolutions of sparse tensors, by the names they have in the field."""
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import nn
 
-from sparse3d.nn.sparse import Finer, SparseTensor
-from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
+from sparse3d.nn.sparse import SparseTensor
+from sparse3d.ops.neighbours import Kernel, Rulebook
 from sparse3d.ops.sparse_conv import sparse_conv
 
 __all__ = ["SparseConv3d", "SparseInverseConv3d", "SubMConv3d"]
@@ -59,11 +58,8 @@ class SubMConv3d(_Convolution):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve."""
-        known = tensor.rulebooks
-        if self.kernel not in known:
-            known = {**known, self.kernel: neighbours(tensor.grid, self.kernel)[1]}
-        features = self._convolve(tensor, known[self.kernel])
-        return replace(tensor, features=features, rulebooks=known)
+        outputs, rules = tensor.outputs(self.kernel)
+        return outputs.with_features(self._convolve(tensor, rules))
 
 
 class SparseConv3d(_Convolution):
@@ -88,9 +84,8 @@ class SparseConv3d(_Convolution):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve; the result knows where it came from."""
-        grid, rules = neighbours(tensor.grid, self.kernel)
-        finer = Finer(self.kernel, rules, tensor.grid, tensor.rulebooks, tensor.finer)
-        return SparseTensor(grid, self._convolve(tensor, rules), finer=finer)
+        outputs, rules = tensor.outputs(self.kernel)
+        return outputs.with_features(self._convolve(tensor, rules))
 
 
 class SparseInverseConv3d(_Convolution):
@@ -119,9 +114,5 @@ class SparseInverseConv3d(_Convolution):
         Raises:
             ValueError: If the tensor does not come from a convolution with this kernel.
         """
-        finer = tensor.finer
-        if finer is None or finer.kernel != self.kernel:
-            came = "from none" if finer is None else f"with {finer.kernel}"
-            raise ValueError(f"no convolution with {self.kernel} to invert, {came}")
-        features = self._convolve(tensor, finer.rulebook.reversed())
-        return SparseTensor(finer.grid, features, finer.rulebooks, finer.finer)
+        origin = tensor.origin_of(self.kernel)
+        return origin.tensor(self._convolve(tensor, origin.rulebook.reversed()))

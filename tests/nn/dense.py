@@ -70,11 +70,12 @@ def filters(weight: Tensor, kernel: Kernel) -> Tensor:
 
 def convolve(dense: Dense, weight: Tensor, kernel: Kernel, bias: Tensor | None = None) -> Dense:
     """Submanifold or strided convolution."""
-    settings = {"stride": kernel.stride, "padding": kernel.pad, "dilation": kernel.dilation}
+    settings = (kernel.stride, kernel.pad, kernel.dilation)
     mask = dense.mask
     if not kernel.submanifold:
-        mask = (functional.conv3d(mask, mask.new_ones(1, 1, *kernel.size), **settings) > 0).to(mask)
-    values = functional.conv3d(dense.values, filters(weight, kernel), bias, **settings)
+        ones = mask.new_ones(1, 1, *kernel.size)
+        mask = (functional.conv3d(mask, ones, None, *settings) > 0).to(mask)
+    values = functional.conv3d(dense.values, filters(weight, kernel), bias, *settings)
     return Dense(values * mask, mask)
 
 

@@ -47,7 +47,8 @@ def level(octree: Any, depth: int) -> SparseGrid:
     """Nodes that are not empty."""
     x, y, z, batch = octree.xyzb(depth, nempty=True)
     cells = torch.stack([batch, x, y, z], 1)
-    return SparseGrid.of_coordinates(cells, (1 << depth,) * 3, octree.batch_size)
+    edge = 1 << depth
+    return SparseGrid.of_coordinates(cells, (edge, edge, edge), octree.batch_size)
 
 
 def leaves(octree: Any, channels: int) -> SparseTensor:
