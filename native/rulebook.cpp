@@ -45,10 +45,10 @@ void write_keys(const Outputs& outputs, const Tensor<std::int64_t, 1>& keys) {
 }
 
 void make_list(RuleList* self, const Keys& inputs, const Keys& outputs,
-               const std::array<Axis, 3>& axes) {
+               const std::array<Axis, 3>& axes, bool mirrored) {
   const nanobind::gil_scoped_release release;
   new (self) RuleList(inputs.data(), rows_of(inputs), outputs.data(), rows_of(outputs),
-                      rules_of(axes));
+                      rules_of(axes), mirrored);
 }
 
 void write(const RuleList& list, const NewRows& sources, const NewRows& targets) {
@@ -71,7 +71,7 @@ void reverse(const Rows& sources, const Rows& targets, const std::vector<std::in
     rest -= count;
   }
   if (rest != 0 || inputs < 0) throw std::invalid_argument("counts must be those of the pairs");
-  reverse_rules(sources.data(), targets.data(), counts, inputs, new_sources.data(),
+  reverse_rules({sources.data(), targets.data(), counts}, inputs, false, new_sources.data(),
                 new_targets.data());
 }
 
@@ -85,7 +85,8 @@ void bind_rulebook(nanobind::module_& module) {
       .def("__len__", [](const Outputs& outputs) { return outputs.keys.size(); })
       .def("write", &write_keys, arg("keys"), "Their keys, sorted.", release);
   nanobind::class_<RuleList>(module, "RuleList", "Which inputs the outputs of a convolution read.")
-      .def("__init__", &make_list, arg("inputs"), arg("outputs"), arg("axes"))
+      .def("__init__", &make_list, arg("inputs"), arg("outputs"), arg("axes"),
+           arg("mirrored"))
       .def("counts", &RuleList::totals, "Pairs of each offset.")
       .def("write", &write, arg("sources"), arg("targets"), release);
   module.def("reverse_rules", &reverse, arg("sources"), arg("targets"), arg("counts"),

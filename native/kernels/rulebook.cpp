@@ -71,11 +71,12 @@ inline Range range_of(const AxisReads& axis, std::int32_t at) {
   return {axis.reads + axis.starts[at], axis.reads + axis.starts[at + 1]};
 }
 
-// Adds the pairs of one output. `bits` are those of its batch and of the inputs' x and y.
-inline void find_along_z(Cache& cache, std::int64_t bits, const Range& zs, std::uint64_t target,
-                         std::int64_t room, std::uint64_t* __restrict pairs,
+// Adds the pairs of one output. `bits` are those of its batch and of the inputs' x and y; numbers
+// from `limit` on are left out.
+inline void find_along_z(Cache& cache, std::int64_t bits, const Range& zs, std::int64_t limit,
+                         std::uint64_t target, std::int64_t room, std::uint64_t* __restrict pairs,
                          std::int32_t* __restrict counts) {
-  for (const AxisRead* z = zs.begin; z != zs.end; ++z) {
+  for (const AxisRead* z = zs.begin; z != zs.end && z->number < limit; ++z) {
     const std::int64_t key = bits | z->bits;
     const Block& block = cache.block_of(key);
     // Whether there is a pair is hard to foretell: a branch would cost more than a write.
@@ -88,8 +89,8 @@ inline void find_along_z(Cache& cache, std::int64_t bits, const Range& zs, std::
 }  // namespace
 
 bool find_pairs(const CellIndex& cells, const AxisReads* axes, const std::int64_t* outputs,
-                std::int64_t begin, std::int64_t end, std::int64_t room, std::uint64_t* pairs,
-                std::int32_t* counts) {
+                std::int64_t begin, std::int64_t end, std::int32_t offsets, std::int64_t room,
+                std::uint64_t* pairs, std::int32_t* counts) {
   Cache cache(cells);
   for (std::int64_t row = begin; row < end; ++row) {
     const Cell at = decode(outputs[row]);
@@ -101,8 +102,8 @@ bool find_pairs(const CellIndex& cells, const AxisReads* axes, const std::int64_
     for (const AxisRead* x = xs.begin; x != xs.end; ++x)
       for (const AxisRead* y = ys.begin; y != ys.end; ++y) {
         const std::int64_t offset = x->number + y->number;
-        find_along_z(cache, batch | x->bits | y->bits, zs, target, room, pairs + offset * room,
-                     counts + offset);
+        find_along_z(cache, batch | x->bits | y->bits, zs, offsets - offset, target, room,
+                     pairs + offset * room, counts + offset);
       }
   }
   return true;

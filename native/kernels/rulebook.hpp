@@ -48,9 +48,11 @@ struct AxisReads {
 
 // Pairs of the outputs [begin, end), an offset every `room` pairs, of which counts[offset] are found:
 // the row of the input below, that of the output in the upper half. A slot is written even where no
-// pair is found, so `room` is more than there are outputs. False if an output is out of the extents.
+// pair is found, so `room` is more than there are outputs. Only the first `offsets` are looked for.
+// False if an output is out of the extents.
 SPARSE3D_KERNEL(bool find_pairs(const CellIndex& cells, const AxisReads* axes,
                                 const std::int64_t* outputs, std::int64_t begin, std::int64_t end,
-                                std::int64_t room, std::uint64_t* pairs, std::int32_t* counts))
+                                std::int32_t offsets, std::int64_t room, std::uint64_t* pairs,
+                                std::int32_t* counts))
 
 }  // namespace sparse3d

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "sparse/axes.hpp"
@@ -73,6 +74,32 @@ std::unique_ptr<std::uint64_t[]> close_up(const std::uint64_t* pairs, std::int64
   return closed;
 }
 
+// The pairs [begin, end) in the order of their sources; false if a source is out of range or there
+// twice. `target_of` holds -1 for every source, before and after.
+bool reverse_offset(const Rules& rules, std::int64_t begin, std::int64_t end,
+                    std::vector<std::int32_t>& target_of, std::int32_t* new_sources,
+                    std::int32_t* new_targets) {
+  const auto inputs = static_cast<std::int64_t>(target_of.size());
+  bool good = true;
+  for (std::int64_t p = begin; p < end; ++p) {
+    const std::int32_t source = rules.sources[p], target = rules.targets[p];
+    const bool fits = source >= 0 && source < inputs && target >= 0 &&
+                      target_of[static_cast<std::size_t>(source)] < 0;
+    if (fits) target_of[static_cast<std::size_t>(source)] = target;
+    good = good && fits;
+  }
+  // A slot is written even where no pair is; all that is written fits before the end.
+  std::int64_t place = 0;
+  for (std::int64_t row = 0; place < end - begin && row < inputs; ++row) {
+    std::int32_t& target = target_of[static_cast<std::size_t>(row)];
+    new_sources[place] = target;
+    new_targets[place] = static_cast<std::int32_t>(row);
+    place += target >= 0 ? 1 : 0;
+    target = -1;
+  }
+  return good;
+}
+
 }  // namespace
 
 std::vector<std::int64_t> outputs_of(const std::int64_t* keys, std::int64_t count,
@@ -96,7 +123,9 @@ std::vector<std::int64_t> outputs_of(const std::int64_t* keys, std::int64_t coun
 }
 
 RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
-                   const std::int64_t* outputs, std::int64_t output_count, const AxisRules& axes) {
+                   const std::int64_t* outputs, std::int64_t output_count, const AxisRules& axes,
+                   bool mirrored)
+    : mirrored_(mirrored), rows_(input_count) {
   check_axes(axes);
   if (output_count > std::numeric_limits<std::int32_t>::max())
     throw std::invalid_argument("at most 2^31 - 1 outputs expected");
@@ -106,8 +135,8 @@ RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
                               {axes[1], 1, axes[2].size},
                               {axes[2], 2, 1}};
   const AxisReads reads[] = {tables[0].view(), tables[1].view(), tables[2].view()};
-  const std::size_t offsets = static_cast<std::size_t>(axes[0].size) *
-                              static_cast<std::size_t>(axes[1].size * axes[2].size);
+  const std::int32_t volume = axes[0].size * axes[1].size * axes[2].size;
+  const std::size_t offsets = static_cast<std::size_t>(mirrored ? volume / 2 : volume);
   parts_.resize(static_cast<std::size_t>(parts_of(output_count, kOutputsAPart)));
   const auto find = SPARSE3D_PICK(find_pairs);
   bool good = true;
@@ -121,7 +150,8 @@ RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
       part.counts.assign(offsets, 0);
       const std::int64_t begin = number * kOutputsAPart;
       const bool within = find(cells, reads, outputs, begin,
-                               std::min(begin + kOutputsAPart, output_count), kRoom, found.get(),
+                               std::min(begin + kOutputsAPart, output_count),
+                               static_cast<std::int32_t>(offsets), kRoom, found.get(),
                                part.counts.data());
       if (within) part.pairs = close_up(found.get(), kRoom, part.counts);
       good = good && within;
@@ -143,13 +173,16 @@ void RuleList::lay_out(std::size_t offsets) {
     }
     totals_[k] = next - first;
   }
+  if (!mirrored_) return;
+  totals_.push_back(rows_);  // of no offset at all
+  for (std::size_t k = offsets; k-- > 0;) totals_.push_back(totals_[k]);
 }
 
-void RuleList::write(std::int32_t* sources, std::int32_t* targets) const {
-  const std::size_t offsets = totals_.size();
+void RuleList::write_found(std::int32_t* sources, std::int32_t* targets) const {
 #pragma omp parallel for schedule(static)
   for (std::int64_t number = 0; number < static_cast<std::int64_t>(parts_.size()); ++number) {
     const Part& part = parts_[static_cast<std::size_t>(number)];
+    const std::size_t offsets = part.counts.size();
     const std::uint64_t* pair = part.pairs.get();
     for (std::size_t k = 0; k < offsets; ++k) {
       std::int64_t place = places_[static_cast<std::size_t>(number) * offsets + k];
@@ -161,33 +194,33 @@ void RuleList::write(std::int32_t* sources, std::int32_t* targets) const {
   }
 }
 
-void reverse_rules(const std::int32_t* sources, const std::int32_t* targets,
-                   const std::vector<std::int64_t>& counts, std::int64_t inputs,
+void RuleList::write(std::int32_t* sources, std::int32_t* targets) const {
+  write_found(sources, targets);
+  if (!mirrored_) return;
+  const auto half = totals_.begin() + static_cast<std::ptrdiff_t>(totals_.size() / 2);
+  const std::vector<std::int64_t> counts(totals_.begin(), half);
+  const std::int64_t middle = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  for (std::int64_t row = 0; row < rows_; ++row)
+    sources[middle + row] = targets[middle + row] = static_cast<std::int32_t>(row);
+  const std::int64_t after = middle + rows_;
+  reverse_rules({sources, targets, counts}, rows_, true, sources + after, targets + after);
+}
+
+void reverse_rules(const Rules& rules, std::int64_t inputs, bool last_first,
                    std::int32_t* new_sources, std::int32_t* new_targets) {
   std::vector<std::int64_t> starts{0};
-  for (const std::int64_t count : counts) starts.push_back(starts.back() + count);
+  for (const std::int64_t count : rules.counts) starts.push_back(starts.back() + count);
   bool good = true;
 #pragma omp parallel reduction(&& : good)
   {
     std::vector<std::int32_t> target_of(static_cast<std::size_t>(inputs), -1);
 #pragma omp for schedule(dynamic)
-    for (std::int64_t k = 0; k < static_cast<std::int64_t>(counts.size()); ++k) {
+    for (std::int64_t k = 0; k < static_cast<std::int64_t>(rules.counts.size()); ++k) {
+      const std::int64_t begin = starts[static_cast<std::size_t>(k)];
       const std::int64_t end = starts[static_cast<std::size_t>(k) + 1];
-      std::int64_t place = starts[static_cast<std::size_t>(k)];
-      for (std::int64_t p = place; p < end; ++p) {
-        const bool fits = sources[p] >= 0 && sources[p] < inputs && targets[p] >= 0 &&
-                          target_of[static_cast<std::size_t>(sources[p])] < 0;
-        if (fits) target_of[static_cast<std::size_t>(sources[p])] = targets[p];
-        good = good && fits;
-      }
-      // A slot is written even where no pair is; all that is written fits before the end.
-      for (std::int64_t row = 0; place < end && row < inputs; ++row) {
-        std::int32_t& target = target_of[static_cast<std::size_t>(row)];
-        new_sources[place] = target;
-        new_targets[place] = static_cast<std::int32_t>(row);
-        place += target >= 0 ? 1 : 0;
-        target = -1;
-      }
+      const std::int64_t first = last_first ? starts.back() - end : begin;
+      good = reverse_offset(rules, begin, end, target_of, new_sources + first,
+                            new_targets + first) && good;
     }
   }
   if (!good)

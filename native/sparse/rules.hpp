@@ -26,9 +26,10 @@ std::vector<std::int64_t> outputs_of(const std::int64_t* keys, std::int64_t coun
 // Pairs of the offsets, one offset after the other, each in the order of the outputs.
 class RuleList {
  public:
-  // Throws if keys are not sorted and distinct or not within the number of coordinates.
+  // Throws if keys are not sorted and distinct or not within the number of coordinates. `mirrored`
+  // says that outputs are the inputs and that every offset has its opposite: half are searched.
   RuleList(const std::int64_t* inputs, std::int64_t input_count, const std::int64_t* outputs,
-           std::int64_t output_count, const AxisRules& axes);
+           std::int64_t output_count, const AxisRules& axes, bool mirrored);
   RuleList(const RuleList&) = delete;
   RuleList& operator=(const RuleList&) = delete;
 
@@ -43,16 +44,25 @@ class RuleList {
   };
 
   void lay_out(std::size_t offsets);
+  void write_found(std::int32_t* sources, std::int32_t* targets) const;
 
+  bool mirrored_;
+  std::int64_t rows_;  // of the inputs
   std::vector<Part> parts_;
   std::vector<std::int64_t> totals_;
-  std::vector<std::int64_t> places_;  // [parts, offsets]: where a part writes its first pair
+  std::vector<std::int64_t> places_;  // [parts, offsets searched]: where a part writes its first pair
 };
 
-// The same pairs from targets to sources, each offset in the order of the sources. With one offset
-// a source has at most one pair; throws if not, or if rows or counts are out of range.
-void reverse_rules(const std::int32_t* sources, const std::int32_t* targets,
-                   const std::vector<std::int64_t>& counts, std::int64_t inputs,
+// Pairs of the offsets, one offset after the other.
+struct Rules {
+  const std::int32_t* sources;
+  const std::int32_t* targets;
+  const std::vector<std::int64_t>& counts;  // of each offset
+};
+
+// The same pairs from targets to sources, each offset in the order of the sources, the last offset
+// first if so asked. Throws if a source has two pairs of an offset or is not below `inputs`.
+void reverse_rules(const Rules& rules, std::int64_t inputs, bool last_first,
                    std::int32_t* new_sources, std::int32_t* new_targets);
 
 }  // namespace sparse3d

@@ -45,7 +45,7 @@ def neighbours(
         output = grid
     else:
         output = SparseGrid(module.output_keys(grid.keys, axes), shape, grid.batch_size)
-    found = module.pairs(grid.keys, output.keys, axes)
+    found = module.pairs(grid.keys, output.keys, axes, mirrored=kernel.mirrored)
     counted = {"inputs": len(grid), "outputs": len(output)}
     return output, Rulebook(*found, **counted, mirrored=kernel.mirrored)
 

@@ -23,12 +23,24 @@ def output_keys(keys: Int64[Tensor, " n"], axes: Sequence[AxisRule]) -> Int64[Te
 
 
 def pairs(
-    keys: Int64[Tensor, " n"], outputs: Int64[Tensor, " m"], axes: Sequence[AxisRule]
+    keys: Int64[Tensor, " n"],
+    outputs: Int64[Tensor, " m"],
+    axes: Sequence[AxisRule],
+    *,
+    mirrored: bool,
 ) -> Pairs:
     """All pairs of inputs and outputs.
 
     Every output searches its inputs or, where these are fewer, every input its outputs.
+
+    Args:
+        keys: Inputs.
+        outputs: Keys as well.
+        axes: Along x, y, z.
+        mirrored: Whether outputs are the inputs, and every offset has its opposite.
     """
+    if mirrored:
+        return _searched(keys, keys, axes, mirrored=True)
     by_output = len(outputs) * math.prod(axis.output_step for axis in axes)
     if by_output <= len(keys) * math.prod(axis.input_step for axis in axes):
         return _searched(keys, outputs, axes)
@@ -44,9 +56,13 @@ def reverse(rules: Pairs, inputs: int) -> Pairs:
 
 
 def _searched(
-    keys: Int64[Tensor, " n"], outputs: Int64[Tensor, " m"], axes: Sequence[AxisRule]
+    keys: Int64[Tensor, " n"],
+    outputs: Int64[Tensor, " m"],
+    axes: Sequence[AxisRule],
+    *,
+    mirrored: bool = False,
 ) -> Pairs:
-    rules = native_module().RuleList(keys, outputs, axes)
+    rules = native_module().RuleList(keys, outputs, axes, mirrored)
     counts = tuple(rules.counts())
     sources, targets = _rows(sum(counts)), _rows(sum(counts))
     rules.write(sources, targets)

@@ -14,6 +14,10 @@ from sparse3d.ops.neighbours._kernel import AxisRule
 __all__ = ["Pairs", "output_keys", "pairs", "reverse"]
 
 
+Part = tuple[Int32[Tensor, " _"], Int32[Tensor, " _"]]
+"""Sources and targets of an offset."""
+
+
 class Pairs(NamedTuple):
     """Rows of inputs and outputs, offset by offset."""
 
@@ -29,28 +33,48 @@ def output_keys(keys: Int64[Tensor, " n"], axes: Sequence[AxisRule]) -> Int64[Te
 
 
 def pairs(
-    keys: Int64[Tensor, " n"], outputs: Int64[Tensor, " m"], axes: Sequence[AxisRule]
+    keys: Int64[Tensor, " n"],
+    outputs: Int64[Tensor, " m"],
+    axes: Sequence[AxisRule],
+    *,
+    mirrored: bool,
 ) -> Pairs:
-    """All pairs of inputs and outputs, in the order of the outputs."""
-    parts = []
-    for rows, wanted in _cells_paired(outputs, axes):
+    """All pairs of inputs and outputs, in the order of the outputs.
+
+    Args:
+        keys: Inputs.
+        outputs: Keys as well.
+        axes: Along x, y, z.
+        mirrored: Whether outputs are the inputs, and every offset has its opposite: half of them
+            are searched.
+    """
+    parts, searched = [], _cells_paired(outputs, axes)
+    for rows, wanted in searched[: len(searched) // 2] if mirrored else searched:
         found = _rows_of(keys, wanted)
         there = (found < len(keys)).nonzero()[:, 0]
         parts.append((found[there].int(), rows[there].int()))
-    sources, targets = (torch.cat(each) for each in zip(*parts, strict=True))
-    return Pairs(sources, targets, tuple(len(part) for part, _ in parts))
+    if mirrored:
+        same = torch.arange(len(keys), dtype=torch.int32, device=keys.device)
+        parts += [(same, same), *map(_reversed, reversed(parts))]
+    return _joined(parts)
 
 
 def reverse(rules: Pairs, inputs: int) -> Pairs:  # noqa: ARG001  (the other backend needs it)
     """The pairs from targets to sources, each offset in the order of the sources."""
-    parts = []
-    for sources, targets in zip(
-        rules.sources.split(rules.counts), rules.targets.split(rules.counts), strict=True
-    ):
-        order = sources.argsort()  # distinct within an offset
-        parts.append((targets[order], sources[order]))
-    back, forth = (torch.cat(each) for each in zip(*parts, strict=True))
-    return Pairs(back, forth, rules.counts)
+    each = zip(rules.sources.split(rules.counts), rules.targets.split(rules.counts), strict=True)
+    return _joined([_reversed(part) for part in each])
+
+
+def _reversed(part: Part) -> Part:
+    """The pairs of an offset, whose sources are distinct."""
+    sources, targets = part
+    order = sources.argsort()
+    return targets[order], sources[order]
+
+
+def _joined(parts: Sequence[Part]) -> Pairs:
+    sources, targets = (torch.cat(each) for each in zip(*parts, strict=True))
+    return Pairs(sources, targets, tuple(len(part) for part, _ in parts))
 
 
 def _cells_paired(
