@@ -1,32 +1,76 @@
-"""Layers on features that are known at some cells of a grid only."""
+"""Features that are known at some cells of a grid only."""
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
-from sparse3d.ops.sparse_conv import sparse_conv
 from sparse3d.scene.sparse_grid import SparseGrid
 
-__all__ = ["RowNorm", "SparseConv3d", "SparseTensor", "to_dense"]
+__all__ = ["Origin", "RowNorm", "SparseTensor", "to_dense"]
+
+Rulebooks = Mapping[Kernel, Rulebook]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a layer with new cells came from: what its inverse goes back to."""
+
+    kernel: Kernel
+    """Of the layer."""
+    rulebook: Rulebook
+    """From its inputs to its outputs."""
+    grid: SparseGrid
+    """Of its inputs."""
+    rulebooks: Rulebooks
+    """Of that grid, see :class:`SparseTensor`."""
+    origin: "Origin | None"
+    """Where that grid came from."""
+
+    def tensor(self, features: Float[Tensor, "n c"]) -> "SparseTensor":
+        """Features at the cells of the inputs."""
+        return SparseTensor(self.grid, features, self.rulebooks, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
 class SparseTensor:
-    """Features at the occupied cells of a grid."""
+    """Features at the occupied cells of a grid, and the rulebooks that layers on it share."""
 
     grid: SparseGrid
     features: Float[Tensor, "n c"]
-    rulebook: tuple[Kernel, Rulebook] | None = None
-    """Of the last submanifold kernel on this grid, for the layers that follow."""
+    rulebooks: Rulebooks = field(default_factory=dict[Kernel, Rulebook])
+    """Of the submanifold kernels so far on this grid; never written to."""
+    origin: Origin | None = None
+    """Where the grid came from, if from a layer with new cells."""
 
     def with_features(self, features: Float[Tensor, "n c"]) -> "SparseTensor":
         """Other features at the same cells."""
         return replace(self, features=features)
+
+    def outputs(self, kernel: Kernel) -> tuple["SparseTensor", Rulebook]:
+        """Where a layer has its outputs, without features yet, and which inputs each reads."""
+        if kernel.submanifold:
+            known = self.rulebooks
+            if kernel not in known:
+                known = {**known, kernel: neighbours(self.grid, kernel)[1]}
+            return replace(self, features=self.features[:, :0], rulebooks=known), known[kernel]
+        grid, rules = neighbours(self.grid, kernel)
+        origin = Origin(kernel, rules, self.grid, self.rulebooks, self.origin)
+        return SparseTensor(grid, self.features.new_empty(len(grid), 0), origin=origin), rules
+
+    def origin_of(self, kernel: Kernel) -> Origin:
+        """Where the inputs of the last layer with new cells were.
+
+        Raises:
+            ValueError: If there was none, or it had another kernel.
+        """
+        if self.origin is None or self.origin.kernel != kernel:
+            came = "from none" if self.origin is None else f"with {self.origin.kernel}"
+            raise ValueError(f"no layer with {kernel} to invert, {came}")
+        return self.origin
 
 
 class RowNorm(nn.BatchNorm1d):
@@ -38,36 +82,6 @@ class RowNorm(nn.BatchNorm1d):
             return super().forward(input)
         statistics = (self.running_mean, self.running_var, self.weight, self.bias)
         return batch_norm(input, *statistics, training=False, eps=self.eps)
-
-
-class SparseConv3d(nn.Module):
-    """Sparse convolution, batch norm, ReLU: submanifold without stride, else with new cells.
-
-    Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        kernel: Size and stride.
-        momentum: Of the batch norm's running statistics.
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: Kernel, momentum: float) -> None:
-        super().__init__()
-        self.kernel = kernel
-        self.weight = nn.Parameter(torch.empty(kernel.volume, inputs, outputs))
-        self.norm = RowNorm(outputs, eps=1e-3, momentum=momentum)
-        # He et al. 2015, for the inputs that a cell on a surface has: a plane through the kernel.
-        reads = kernel.volume ** (2 / 3) * inputs
-        nn.init.normal_(self.weight, std=math.sqrt(2 / reads))
-
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """Convolve, normalise, rectify."""
-        known = tensor.rulebook
-        if known is not None and known[0] == self.kernel:
-            grid, rules = tensor.grid, known[1]
-        else:
-            grid, rules = neighbours(tensor.grid, self.kernel)
-        features = torch.relu(self.norm(sparse_conv(tensor.features, self.weight, rules)))
-        return SparseTensor(grid, features, (self.kernel, rules) if grid is tensor.grid else None)
 
 
 def to_dense(tensor: SparseTensor) -> Float[Tensor, "b c x y z"]:

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from sparse3d.nn.bev_neck import BevNeck
-from sparse3d.nn.sparse import RowNorm, SparseConv3d, SparseTensor, to_dense
+from sparse3d.nn.sparse import RowNorm, SparseTensor, to_dense
+from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
-from sparse3d.ops.neighbours import Kernel, Rulebook
+from sparse3d.ops.neighbours import Kernel
 from sparse3d.ops.voxelize import voxelize
 from sparse3d.scene.sparse_grid import SparseGrid
 from sparse3d.scene.voxel_space import VoxelSpace
@@ -23,35 +24,17 @@ def random_tensor(channels: int, batch: int = 2, share: float = 0.3) -> SparseTe
 
 
 @pytest.mark.parametrize("kernel", [Kernel(), Kernel(stride=(2, 2, 2))])
-def test_a_layer_equals_dense_convolution_norm_and_relu(kernel: Kernel) -> None:
+def test_a_block_equals_dense_convolution_norm_and_relu(kernel: Kernel) -> None:
     tensor = random_tensor(3)
-    layer = SparseConv3d(3, 4, kernel, momentum=0.1).train()
+    layer = ConvBlock(3, 4, kernel, momentum=0.1).train()
     got = layer(tensor)
-    filters = layer.weight.detach().reshape(3, 3, 3, 3, 4).permute(4, 3, 0, 1, 2)
+    filters = layer.conv.weight.detach().reshape(3, 3, 3, 3, 4).permute(4, 3, 0, 1, 2)
     dense = nn.functional.conv3d(to_dense(tensor), filters, stride=kernel.stride, padding=1)
     batch, x, y, z = got.grid.coordinates().T
     rows = dense[batch, :, x, y, z]
     spread = rows.var(0, unbiased=False) + layer.norm.eps
     wanted = torch.relu((rows - rows.mean(0)) / spread.sqrt())
     assert torch.allclose(got.features, wanted, atol=1e-5)
-
-
-def test_rules_are_shared_by_layers_on_one_grid_only() -> None:
-    same, half = (
-        SparseConv3d(2, 2, Kernel(), 0.1),
-        SparseConv3d(2, 2, Kernel(stride=(2, 2, 2)), 0.1),
-    )
-    first = same(random_tensor(2))
-    second = same(first)
-    assert _rules(second) is _rules(first)
-    assert half(second).rulebook is None
-    other = SparseConv3d(2, 2, Kernel((1, 3, 3)), 0.1)(second)
-    assert _rules(other) is not _rules(first)
-
-
-def _rules(tensor: SparseTensor) -> Rulebook:
-    assert tensor.rulebook is not None
-    return tensor.rulebook[1]
 
 
 def test_to_dense_puts_features_at_their_cells() -> None:
