@@ -53,7 +53,7 @@ def normal(rows: int, channels: int, seed: int) -> Tensor:
     channels=st.sampled_from((1, 3, 17)),
     normalised=st.booleans(),
 )
-def test_equals_the_reference_forward_and_backward(  # noqa: PLR0917
+def test_equals_the_reference_forward_and_backward(
     seed: int,
     share: float,
     count: int,
@@ -76,9 +76,7 @@ def test_equals_the_reference_forward_and_backward(  # noqa: PLR0917
     got = function(given_rows, grid, positions, batch, normalised=normalised, backend=backend)
     double = [each.detach().double().requires_grad_() for each in (given_rows, positions)]
     cells = rows_of(grid)
-    wanted = slow(
-        double[0], cells, SPACE.low, SPACE.size, double[1], batch.tolist(), normalised
-    )
+    wanted = slow(double[0], cells, SPACE.low, SPACE.size, double[1], batch.tolist(), normalised)
     torch.testing.assert_close(got.double(), wanted, rtol=1e-4, atol=1e-5)
     if not wanted.requires_grad:
         return
