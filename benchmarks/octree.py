@@ -1,6 +1,7 @@
 """Octrees with tables of neighbours: from a million points beside ocnn, and as voxels grow."""
 
 import importlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from harness.machine import use_threads
 from sparse3d.ops.backend import has_native
 from sparse3d.ops.grid import Octree, build_octree, grid_of_points
 from sparse3d.scene.voxel_space import VoxelSpace
+
+FULL = 2
+"""Depth down to which ocnn keeps all nodes, whether something is in them or not."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def _beside_ocnn(settings: Settings, clock: Clock) -> Iterator[Row]:
     name = f"{settings.points:,} points to octree of {len(octree.levels[0]):,} cells"
     ours = clock.time(lambda: _from_points(points, space))
     try:
-        ocnn, missing = _Ocnn(), ""
+        ocnn, missing = Ocnn(), ""
     except UnavailableError as error:
         ocnn, missing = None, f": {error}"
     whole = None
@@ -131,7 +135,7 @@ def _row(
     return Row(name, milliseconds, "ms", peer, value, goal, "ratio", spread=ours.spread)
 
 
-class _Ocnn:
+class Ocnn:
     """ocnn (Wang et al. 2017), its CPU code.
 
     Raises:
@@ -140,13 +144,15 @@ class _Ocnn:
 
     def __init__(self) -> None:
         try:
-            self._octree: Any = importlib.import_module("ocnn.octree")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what it imports
+                self._octree: Any = importlib.import_module("ocnn.octree")
         except ImportError as error:
             raise UnavailableError(f"{error}; pip install ocnn") from error
 
     def build(self, points: Float[Tensor, "n 3"], depth: int) -> Any:
         """Its octree, without neighbours."""
-        octree = self._octree.Octree(depth, full_depth=2)
+        octree = self._octree.Octree(depth, full_depth=FULL)
         octree.build_octree(self._octree.Points(points))
         return octree
 
@@ -157,10 +163,17 @@ class _Ocnn:
         return octree
 
     def check(self, points: Float[Tensor, "n 3"], ours: Octree) -> None:
-        """Refuse to compare octrees that differ: nodes that are not empty, and their neighbours."""
+        """Refuse to compare octrees that differ.
+
+        Raises:
+            RuntimeError: If a level has another number of nodes that are not empty, or one of them
+                other neighbours among them.
+        """
         depth = len(ours.levels) - 1
         octree = self.octree(points, depth)
-        for level, table in enumerate(ours.neighbours[:-1]):
+        for level, table in enumerate(ours.neighbours[: depth - FULL + 1]):
+            if int(octree.nnum_nempty[depth - level]) != len(table):
+                raise RuntimeError(f"ocnn finds another number of nodes at depth {depth - level}")
             theirs = octree.nempty_neigh(depth - level)
             if not torch.equal(theirs, table.to(theirs)):
                 raise RuntimeError(f"ocnn finds other neighbours than we at depth {depth - level}")

@@ -99,30 +99,34 @@ OctreeLevels::OctreeLevels(const std::int64_t* keys, std::int64_t count, int dep
     throw std::invalid_argument("at most 2^31 - 1 cells expected");
   if (!valid(keys, count, depth))
     throw std::invalid_argument("keys must be sorted, distinct, not negative and of the depth");
-  levels_.resize(static_cast<std::size_t>(depth));
-  for (Level& level : levels_) {
-    const std::vector<std::int64_t> places = lay_out(keys, count);
-    const auto nodes = static_cast<std::size_t>(places.back());
-    level.keys.resize(nodes);
-    level.first.resize(nodes);
-    level.masks.resize(nodes);
-    const std::int64_t parts = parts_of(count, kKeysAPart);
-#pragma omp parallel for schedule(static) if (parts > 1)
-    for (std::int64_t part = 0; part < parts; ++part) {
-      auto node = static_cast<std::size_t>(places[static_cast<std::size_t>(part)]);
-      const std::int64_t end = std::min(count, (part + 1) * kKeysAPart);
-      for (std::int64_t i = next_head(keys, part * kKeysAPart, end); i < end; ++node) {
-        const std::int64_t parent = parent_of(keys[i]);
-        level.keys[node] = parent;
-        level.first[node] = static_cast<std::int32_t>(i);
-        unsigned mask = 0;
-        for (; i < count && parent_of(keys[i]) == parent; ++i) mask |= 1u << (keys[i] & 7);
-        level.masks[node] = static_cast<std::uint8_t>(mask);
-      }
-    }
-    keys = level.keys.data();
-    count = static_cast<std::int64_t>(nodes);
+  for (int level = 0; level < depth; ++level) {
+    levels_.push_back(above(keys, count));
+    keys = levels_.back().keys.data();
+    count = static_cast<std::int64_t>(levels_.back().keys.size());
   }
+}
+
+OctreeLevels::Level OctreeLevels::above(const std::int64_t* keys, std::int64_t count) {
+  const std::vector<std::int64_t> places = lay_out(keys, count);
+  const auto nodes = static_cast<std::size_t>(places.back());
+  Level level{std::vector<std::int64_t>(nodes), std::vector<std::int32_t>(nodes),
+              std::vector<std::uint8_t>(nodes)};
+  const std::int64_t parts = parts_of(count, kKeysAPart);
+#pragma omp parallel for schedule(static) if (parts > 1)
+  for (std::int64_t part = 0; part < parts; ++part) {
+    auto node = static_cast<std::size_t>(places[static_cast<std::size_t>(part)]);
+    const std::int64_t end = std::min(count, (part + 1) * kKeysAPart);
+    // The last node of a part may have children in the next, which skips them.
+    for (std::int64_t i = next_head(keys, part * kKeysAPart, end); i < end; ++node) {
+      const std::int64_t parent = parent_of(keys[i]);
+      level.keys[node] = parent;
+      level.first[node] = static_cast<std::int32_t>(i);
+      unsigned mask = 0;
+      for (; i < count && parent_of(keys[i]) == parent; ++i) mask |= 1u << (keys[i] & 7);
+      level.masks[node] = static_cast<std::uint8_t>(mask);
+    }
+  }
+  return level;
 }
 
 std::int64_t OctreeLevels::size(int level) const {
@@ -154,31 +158,41 @@ void OctreeLevels::write_neighbours(int level, const std::int32_t* above,
     std::int32_t window[kWindow];
     const std::int64_t end = std::min(count, (part + 1) * kNodesAPart);
     for (std::int64_t node = part * kNodesAPart; node < end; ++node) {
-      std::fill(window, window + kWindow, -1);
-      for (std::size_t beside = 0; beside < kAround; ++beside) {
-        const std::int32_t row = above[kAround * node + static_cast<std::int64_t>(beside)];
-        if (row < 0 || row >= count) continue;
-        const auto& ranks = kRanks[parents.masks[static_cast<std::size_t>(row)]];
-        const std::int32_t first = parents.first[static_cast<std::size_t>(row)];
-        const Places& places = kPlaces[beside];
-        for (int i = 0; i < places.count; ++i) {
-          const std::int8_t rank = ranks[places.octant[i]];
-          window[places.place[i]] = rank < 0 ? -1 : first + rank;
-        }
-      }
-      const auto& ranks = kRanks[parents.masks[static_cast<std::size_t>(node)]];
-      const std::int64_t first = parents.first[static_cast<std::size_t>(node)];
-      for (int octant = 0; octant < 8; ++octant) {
-        const std::int8_t rank = ranks[static_cast<std::size_t>(octant)];
-        if (rank < 0) continue;
-        std::int32_t* row = out + kAround * (first + rank);
-        const std::int32_t* corner = window + 16 * (octant >> 2) + 4 * (octant >> 1 & 1) +
-                                     (octant & 1);
-        for (int x = 0; x < 3; ++x)
-          for (int y = 0; y < 3; ++y, row += 3)
-            std::memcpy(row, corner + 16 * x + 4 * y, 3 * sizeof(std::int32_t));
-      }
+      fill_window(parents, above + kAround * node, window);
+      copy_rows(parents, node, window, out);
     }
+  }
+}
+
+void OctreeLevels::fill_window(const Level& parents, const std::int32_t* around,
+                               std::int32_t* window) {
+  const auto count = static_cast<std::int64_t>(parents.keys.size());
+  std::fill(window, window + kWindow, -1);
+  for (std::size_t beside = 0; beside < kAround; ++beside) {
+    if (around[beside] < 0 || around[beside] >= count) continue;
+    const auto row = static_cast<std::size_t>(around[beside]);
+    const auto& ranks = kRanks[parents.masks[row]];
+    const Places& places = kPlaces[beside];
+    for (int i = 0; i < places.count; ++i) {
+      const std::int8_t rank = ranks[places.octant[i]];
+      window[places.place[i]] = rank < 0 ? -1 : parents.first[row] + rank;
+    }
+  }
+}
+
+void OctreeLevels::copy_rows(const Level& parents, std::int64_t node, const std::int32_t* window,
+                             std::int32_t* out) {
+  const auto& ranks = kRanks[parents.masks[static_cast<std::size_t>(node)]];
+  const std::int64_t first = parents.first[static_cast<std::size_t>(node)];
+  for (int octant = 0; octant < 8; ++octant) {
+    const std::int8_t rank = ranks[static_cast<std::size_t>(octant)];
+    if (rank < 0) continue;
+    std::int32_t* row = out + kAround * (first + rank);
+    const std::int32_t* corner =
+        window + 16 * (octant >> 2) + 4 * (octant >> 1 & 1) + (octant & 1);
+    for (int x = 0; x < 3; ++x)
+      for (int y = 0; y < 3; ++y, row += 3)
+        std::memcpy(row, corner + 16 * x + 4 * y, 3 * sizeof(std::int32_t));
   }
 }
 

@@ -35,6 +35,14 @@ class OctreeLevels {
     std::vector<std::uint8_t> masks;   // which of its eight children are there
   };
 
+  // The level above sorted keys.
+  static Level above(const std::int64_t* keys, std::int64_t count);
+  // Rows of the cells in and beside a node, 4 x 4 x 4, from the rows of the nodes around it.
+  static void fill_window(const Level& parents, const std::int32_t* around, std::int32_t* window);
+  // The 27 rows around each child of a node, out of its window.
+  static void copy_rows(const Level& parents, std::int64_t node, const std::int32_t* window,
+                        std::int32_t* out);
+
   const Level& nodes(int level) const { return levels_[static_cast<std::size_t>(level - 1)]; }
 
   int depth_;

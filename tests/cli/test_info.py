@@ -10,7 +10,18 @@ import torch
 from sparse3d.cli.info import describe, describe_path, main
 from sparse3d.cli.main import main as sparse3d
 from sparse3d.geometry.intrinsics import Intrinsics
-from sparse3d.scene import Boxes3D, Camera, Frame, Gaussians, Mesh, PointCloud, Scene, Stored
+from sparse3d.scene import (
+    Boxes3D,
+    Camera,
+    Frame,
+    Gaussians,
+    Mesh,
+    PointCloud,
+    Scene,
+    SparseGrid,
+    Stored,
+)
+from sparse3d.scene.formats.scene_folder import write_scene
 
 
 def cloud(n: int) -> PointCloud:
@@ -78,6 +89,12 @@ def test_everything_in_a_scene_is_counted() -> None:
     assert found["resolutions"] == {"6x4": 2, "8x4": 1}
     assert found["extents"]["cameras"] == [[6.0, 0.0, 0.0], [8.0, 0.0, 0.0]]
     assert found["extents"]["points"] == [[0.0, 1.0, 2.0], [30.0, 31.0, 32.0]]
+
+
+def test_the_cells_of_a_grid_are_counted(tmp_path: Path) -> None:
+    grid = SparseGrid.of_coordinates(torch.tensor([[0, 1, 0, 0], [1, 0, 0, 1]]), (2, 1, 2), 2)
+    write_scene(Scene("cells", grid=grid), tmp_path / "cells")
+    assert describe_path(tmp_path / "cells")["cells"] == 2
 
 
 def test_an_empty_scene_has_nothing() -> None:
