@@ -53,7 +53,7 @@ def normal(rows: int, channels: int, seed: int) -> Tensor:
     channels=st.sampled_from((1, 3, 17)),
     normalised=st.booleans(),
 )
-def test_equals_the_reference_forward_and_backward(  # noqa: PLR0917
+def test_equals_the_reference_forward_and_backward(
     seed: int,
     share: float,
     count: int,
@@ -76,9 +76,7 @@ def test_equals_the_reference_forward_and_backward(  # noqa: PLR0917
     got = function(given_rows, grid, positions, batch, normalised=normalised, backend=backend)
     double = [each.detach().double().requires_grad_() for each in (given_rows, positions)]
     cells = rows_of(grid)
-    wanted = slow(
-        double[0], cells, SPACE.low, SPACE.size, double[1], batch.tolist(), normalised
-    )
+    wanted = slow(double[0], cells, SPACE.low, SPACE.size, double[1], batch.tolist(), normalised)
     torch.testing.assert_close(got.double(), wanted, rtol=1e-4, atol=1e-5)
     if not wanted.requires_grad:
         return
@@ -89,8 +87,7 @@ def test_equals_the_reference_forward_and_backward(  # noqa: PLR0917
     )
     smooth = _between_centres(positions)
     torch.testing.assert_close(ours[0].double(), theirs[0], rtol=1e-3, atol=1e-4)
-    close = {"rtol": 1e-2, "atol": 1e-2}
-    torch.testing.assert_close(ours[1][smooth].double(), theirs[1][smooth], **close)
+    torch.testing.assert_close(ours[1][smooth].double(), theirs[1][smooth], rtol=1e-2, atol=1e-2)
 
 
 def _between_centres(positions: Tensor) -> Tensor:
@@ -227,8 +224,8 @@ def test_mistakes_are_named() -> None:
         interpolate(features, grid, positions / 0, batch)
     with pytest.raises(ValueError, match="a grid that knows its space expected"):
         interpolate(features, SparseGrid(grid.keys, grid.shape, 2), positions, batch)
-    with pytest.raises(ValueError, match="one dtype and device expected, got torch.float64"):
+    with pytest.raises(ValueError, match=r"one dtype and device expected, got torch.float64"):
         interpolate(features.double(), grid, positions, batch)
     if has_native():
-        with pytest.raises(ValueError, match="'native' takes float32, got torch.float64"):
+        with pytest.raises(ValueError, match=r"'native' takes float32, got torch.float64"):
             interpolate(features.double(), grid, positions.double(), batch, backend="native")

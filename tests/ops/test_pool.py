@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
-from sparse3d.ops.pool import average_pool, average_unpool, max_pool, max_unpool
 from sparse3d.ops.pool import _reference as reference
+from sparse3d.ops.pool import average_pool, average_unpool, max_pool, max_unpool
 from sparse3d.scene.sparse_grid import SparseGrid
 
 SHAPE = (5, 3, 4)

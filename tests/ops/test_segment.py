@@ -42,7 +42,7 @@ def both_passes(
     ties=st.booleans(),
     shuffled=st.booleans(),
 )
-def test_equals_the_reference_forward_and_backward(  # noqa: PLR0917
+def test_equals_the_reference_forward_and_backward(
     counts: list[int],
     reduction: Reduction,
     channels: int,

@@ -33,7 +33,7 @@ def random_grid(seed: int, share: float = 0.3, batch: int = 3) -> SparseGrid:
     order=st.sampled_from(ORDERS),
     data=st.data(),
 )
-def test_equals_the_reference_and_keeps_its_promises(  # noqa: PLR0917
+def test_equals_the_reference_and_keeps_its_promises(
     seed: int,
     share: float,
     window: tuple[int, int, int],
