@@ -75,5 +75,6 @@ void check_adam();
 void check_knn();
 void check_sparse();
 void check_draw();
+void check_points();
 
 }  // namespace sparse3d::check

@@ -10,5 +10,6 @@ int main() {
   check_knn();
   check_sparse();
   check_draw();
+  check_points();
   return 0;
 }
