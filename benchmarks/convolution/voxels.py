@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from harness import UnavailableError
 from harness.cache import ROOT
@@ -41,20 +43,28 @@ class Frame:
         return f"{len(self.grid):,} voxels of a {self.source}"
 
 
-def read_frame(settings: FrameSettings) -> Frame:
-    """The voxels of the file, or of a simulated sweep where there is none.
+def read_points(settings: FrameSettings) -> tuple[Float[Tensor, "n 3"], str]:
+    """Positions of the file, or of a simulated sweep where there is none; which of them it was.
 
     Raises:
         UnavailableError: If there is no file and nothing to simulate with.
     """
     file = ROOT / settings.file
     if file.is_file():
-        points, source = read_sweep(file).positions, "KITTI sweep"
-    else:
-        try:
-            points, source = simulate_frame(0, 0).points.positions, "simulated sweep"
-        except MissingDependencyError as error:
-            raise UnavailableError(f"no file {settings.file} beside the clone; {error}") from error
+        return read_sweep(file).positions, "KITTI sweep"
+    try:
+        return simulate_frame(0, 0).points.positions, "simulated sweep"
+    except MissingDependencyError as error:
+        raise UnavailableError(f"no file {settings.file} beside the clone; {error}") from error
+
+
+def read_frame(settings: FrameSettings) -> Frame:
+    """The voxels of those points.
+
+    Raises:
+        UnavailableError: If there are no points.
+    """
+    points, source = read_points(settings)
     space = VoxelSpace.of_range(settings.low, settings.high, settings.size)
     voxels = voxelize(points, torch.zeros(len(points), dtype=torch.int64), space, 1)
     return Frame(voxels.grid, source)

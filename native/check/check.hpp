@@ -76,5 +76,6 @@ void check_knn();
 void check_sparse();
 void check_octree();
 void check_draw();
+void check_points();
 
 }  // namespace sparse3d::check

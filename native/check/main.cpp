@@ -11,5 +11,6 @@ int main() {
   check_sparse();
   check_octree();
   check_draw();
+  check_points();
   return 0;
 }

@@ -87,8 +87,7 @@ def test_equals_the_reference_forward_and_backward(
     )
     smooth = _between_centres(positions)
     torch.testing.assert_close(ours[0].double(), theirs[0], rtol=1e-3, atol=1e-4)
-    close = {"rtol": 1e-2, "atol": 1e-2}
-    torch.testing.assert_close(ours[1][smooth].double(), theirs[1][smooth], **close)
+    torch.testing.assert_close(ours[1][smooth].double(), theirs[1][smooth], rtol=1e-2, atol=1e-2)
 
 
 def _between_centres(positions: Tensor) -> Tensor:
@@ -225,8 +224,8 @@ def test_mistakes_are_named() -> None:
         interpolate(features, grid, positions / 0, batch)
     with pytest.raises(ValueError, match="a grid that knows its space expected"):
         interpolate(features, SparseGrid(grid.keys, grid.shape, 2), positions, batch)
-    with pytest.raises(ValueError, match="one dtype and device expected, got torch.float64"):
+    with pytest.raises(ValueError, match=r"one dtype and device expected, got torch.float64"):
         interpolate(features.double(), grid, positions, batch)
     if has_native():
-        with pytest.raises(ValueError, match="'native' takes float32, got torch.float64"):
+        with pytest.raises(ValueError, match=r"'native' takes float32, got torch.float64"):
             interpolate(features.double(), grid, positions.double(), batch, backend="native")
