@@ -40,6 +40,9 @@ class SparseEncoder(nn.Module):
         momentum: Of the batch norms' running statistics.
         halvings: Kernels of the strided convolutions, if other than of size 3 and stride 2.
         squeeze: The convolution after the last stage, if any.
+
+    Raises:
+        ValueError: If there are not as many layers as channels, and a halving fewer.
     """
 
     def __init__(
@@ -55,6 +58,11 @@ class SparseEncoder(nn.Module):
     ) -> None:
         super().__init__()
         halvings = [_HALF] * (len(channels) - 1) if halvings is None else halvings
+        if not len(channels) == len(layers) == len(halvings) + 1:
+            raise ValueError(
+                f"as many layers as channels and a halving fewer expected, got {len(layers)},"
+                f" {len(channels)} and {len(halvings)}"
+            )
         plan: list[tuple[int, Kernel]] = []
         for width, count, entry in zip(
             channels, layers, [[], *([k] for k in halvings)], strict=True

@@ -45,7 +45,7 @@ class IntegrateAndFire(nn.Module):
         self.surrogate: Surrogate = surrogate
 
     def forward(self, potentials: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-        """Number of spikes, 0 to ``steps``."""
+        """Number of spikes, 0 to ``steps``; what is not a number stays so."""
         result: Tensor = _Fire.apply(potentials, self.steps, self.surrogate)
         return result
 
@@ -57,7 +57,8 @@ class IntegrateAndFire(nn.Module):
         """
         fired = []
         for _ in range(self.steps):
-            fired.append((potentials >= 0.5).to(potentials.dtype))
+            fires = (potentials >= 0.5).to(potentials.dtype)
+            fired.append(torch.where(potentials.isnan(), potentials, fires))
             potentials = potentials - fired[-1]
         return torch.stack(fired)
 
@@ -70,7 +71,7 @@ class _Fire(torch.autograd.Function):
         counts = torch.zeros_like(potentials)
         for spike in range(steps):
             counts += potentials >= spike + 0.5
-        return counts
+        return torch.where(potentials.isnan(), potentials, counts)
 
     @staticmethod
     @once_differentiable

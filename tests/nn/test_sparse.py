@@ -53,6 +53,13 @@ def test_the_encoder_lays_columns_side_by_side() -> None:
     assert bev.shape == (2, 18, 5, 3)
 
 
+def test_stages_of_the_encoder_must_match() -> None:
+    with pytest.raises(ValueError, match="got 1, 2 and 1"):
+        SparseEncoder(SHAPE, 2, (4, 6), (1,), 0.1)
+    with pytest.raises(ValueError, match="got 2, 2 and 2"):
+        SparseEncoder(SHAPE, 2, (4, 6), (1, 1), 0.1, halvings=(Kernel(stride=(2, 2, 2)),) * 2)
+
+
 def test_an_empty_element_of_a_batch_stays_empty_and_changes_nothing() -> None:
     encoder = SparseEncoder(SHAPE, 2, (4, 6), (1, 1), 0.1).eval()
     alone = random_tensor(2, batch=1)

@@ -41,6 +41,13 @@ def test_binary_spikes_add_up_to_the_integer(potential: float, steps: int) -> No
     assert torch.equal(spikes.sum(0), neuron(potentials))
 
 
+def test_what_is_not_a_number_is_not_hidden_by_a_neuron() -> None:
+    potentials = torch.tensor([[torch.nan, 2.0]])
+    neuron = IntegrateAndFire(3)
+    assert neuron(potentials).isnan().tolist() == [[True, False]]
+    assert neuron.spikes(potentials).sum(0).isnan().tolist() == [[True, False]]
+
+
 def test_the_rectangular_gradient_is_one_between_no_and_most_spikes() -> None:
     potentials = torch.tensor([[-0.1, 0.0, 0.1, 2.5, 3.9, 4.0, 5.0]]).requires_grad_()
     cotangent = torch.tensor([[2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 17.0]])
