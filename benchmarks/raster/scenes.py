@@ -23,7 +23,7 @@ from torch import Tensor
 from sparse3d.geometry.views import Views
 from sparse3d.scene import Gaussians
 
-__all__ = ["Scene", "SceneSettings", "behind_curtain", "make_scene", "out_of_sight"]
+__all__ = ["Scene", "SceneSettings", "behind_curtain", "make_scene"]
 
 NEAREST, FARTHEST = 2.0, 10.0
 FOCAL = 0.8
@@ -101,15 +101,6 @@ def behind_curtain(scene: Scene) -> Scene:
     parts = ("means", "quaternions", "log_scales", "logit_opacities", "sh")
     joined = (torch.cat([getattr(curtain, part), getattr(old, part)]) for part in parts)
     return Scene(Gaussians(*joined), scene.views, scene.background)
-
-
-def out_of_sight(scene: Scene) -> Scene:
-    """The same with the image plane moved aside: Gaussians are projected, and miss the image."""
-    views = scene.views
-    matrices = views.matrices.clone()
-    matrices[:, 0, 2] += 100 * views.width
-    moved = Views(views.world_from_camera, matrices, views.width, views.height)
-    return Scene(scene.gaussians, moved, scene.background)
 
 
 def _size(

@@ -109,6 +109,9 @@ class DensifyConfig:
     prune_radius: float = 0.0
     """Gaussians drawn with a mean radius beyond this share of the image's longer side are removed;
     0: none for this reason."""
+    prune_unseen: bool = False
+    """Gaussians that show in no training photo are removed; costs a picture of each whenever there
+    is a densification."""
     max_gaussians: int = 300_000
     """No densification beyond this number (with mcmc, no more than this number)."""
     mcmc: McmcConfig = field(default_factory=McmcConfig)

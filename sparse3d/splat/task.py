@@ -17,7 +17,7 @@ from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.views import Views
 from sparse3d.nn.training import LossTerm, ParameterGroup, PartSeconds, step_generator
 from sparse3d.ops.adam import Adam, reset_rows
-from sparse3d.ops.rasterize import RasterOptions, Render, StageSeconds, rasterize
+from sparse3d.ops.rasterize import RasterOptions, RasterOutputs, Render, StageSeconds, rasterize
 from sparse3d.ops.ssim import photometric_loss
 from sparse3d.scene import Camera, Gaussians, Scene
 from sparse3d.scene.images import check_whole
@@ -253,11 +253,22 @@ class SplatTask:
     def _regrown(self, generator: torch.Generator) -> Regrowth:
         gaussians, densify = self.gaussians(), self.config.densify
         radii = self._statistics.mean_radius()
-        doomed = prunable(gaussians, self.extent, densify, radii=radii)
+        weights = self._shown(gaussians) if densify.prune_unseen else None
+        doomed = prunable(gaussians, self.extent, densify, radii=radii, weights=weights)
         if densify.strategy == "mcmc":
             return relocate_and_grow(gaussians, doomed, densify, generator)
         gradient = self._statistics.mean()
         return grow_and_prune(gaussians, gradient, self.extent, densify, generator, doomed=doomed)
+
+    @torch.no_grad()
+    def _shown(self, gaussians: Gaussians) -> Float[Tensor, " n"]:
+        """How much each Gaussian shows in all training photos together."""
+        total = torch.zeros(len(gaussians))
+        for photo in self.train_photos:
+            views = Views.of([photo.intrinsics], photo.world_from_camera[None])
+            weights = rasterize(gaussians, views, outputs=RasterOutputs(weights=True)).weights
+            total += 0 if weights is None else weights[0]
+        return total
 
     def _wander(self, step: int) -> None:
         """Noise on the centres, all lengths in units of the extent."""

@@ -9,7 +9,7 @@ from harness import Clock
 from harness.limits import fma_peak
 from raster.render import forward_and_backward, images_of, random_cotangent, render, time_passes
 from raster.scalar import ScalarRasterizer, count_pairs
-from raster.scenes import Scene, SceneSettings, behind_curtain, make_scene, out_of_sight
+from raster.scenes import Scene, SceneSettings, behind_curtain, make_scene
 from raster.training import Training
 from raster_scalar import relative_differences
 from sparse3d.geometry.rotations import matrix_from_quaternion
@@ -129,11 +129,6 @@ def test_nothing_is_drawn_behind_a_curtain() -> None:
     images = images_of(render(scene))
     torch.testing.assert_close(images.alphas, torch.full((37, 45), 0.999))
     assert bool((render(scene).radii[0, 2:] > 0).any())
-
-
-def test_nothing_is_in_view_out_of_sight() -> None:
-    scene = out_of_sight(make_scene(SceneSettings(300, 45, 37)))
-    assert not bool(render(scene).radii.any())
 
 
 def test_scenes_repeat_with_their_seed() -> None:

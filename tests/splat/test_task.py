@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import pytest
 import torch
@@ -277,3 +278,17 @@ def test_the_parts_of_a_step_are_those_of_the_last_one(tiny_scene: Scene) -> Non
         assert [part.name for part in parts] == names
         assert min(part.seconds for part in parts) > 0
         assert sum(part.seconds for part in parts) < seconds
+
+
+@pytest.mark.parametrize("strategy", ["gradient", "mcmc"])
+def test_what_no_photo_shows_is_removed_or_moved_if_asked_for(
+    tiny_scene: Scene, strategy: Literal["gradient", "mcmc"]
+) -> None:
+    for asked in (False, True):
+        densify = replace(CONFIG.densify, strategy=strategy, start=0, every=1, prune_unseen=asked)
+        task = SplatTask.from_scene(tiny_scene, replace(CONFIG, densify=densify))
+        means = task.parameters["means"]
+        means.data[:5] = torch.tensor([-50.0, 0.0, 0.0])  # behind all cameras
+        train(task, 0, 1, optimizers_of(task.parameter_groups()))
+        behind = int((task.gaussians().means[:, 0] < -40).sum())
+        assert behind == 0 if asked else behind >= 5

@@ -129,13 +129,18 @@ def run_in(folder: Path, values: dict[str, Any]) -> Run:
     return Run(folder, method, folder / "data", 11, SplatConfig(), Environment(torch="9.9"))
 
 
+def report(out: Path, run: Run, scene: Scene) -> Path:
+    """The page, with any picture of the whole splat."""
+    overview = out.parent / "over view.png"
+    write_rgb(overview, torch.rand(4, 4, 3))
+    return write_report(out, run, scene, STORY, overview)
+
+
 @pytest.fixture
 def page(tmp_path: Path) -> Page:
     out = tmp_path / "out"
     run = run_in(out / "my run", metrics())
-    overview = out / "over view.png"
-    write_rgb(overview, torch.rand(4, 4, 3))
-    return Page(write_report(out, run, scene_in(tmp_path / "scene"), STORY, overview))
+    return Page(report(out, run, scene_in(tmp_path / "scene")))
 
 
 def test_every_view_and_number_is_there(page: Page) -> None:
@@ -172,7 +177,7 @@ def test_links_lead_to_files_also_after_a_move(page: Page, tmp_path: Path) -> No
 def test_a_scene_without_true_depth(tmp_path: Path) -> None:
     run = run_in(tmp_path / "out" / "run", metrics())
     scene = scene_in(tmp_path / "scene", true_depth=False)
-    page = Page(write_report(tmp_path / "out", run, scene, STORY))
+    page = Page(report(tmp_path / "out", run, scene))
     assert "Depth of the splat" in page.text
     assert "True depth" not in page.text
     assert "depth error" not in page.text
@@ -183,15 +188,15 @@ def test_a_run_without_test_views_or_times(tmp_path: Path) -> None:
     values = metrics(())
     del values["step_seconds"], values["seconds_per_iteration"]
     run = run_in(tmp_path / "out" / "run", values)
-    page = Page(write_report(tmp_path / "out", run, scene_in(tmp_path / "scene"), STORY))
+    page = Page(report(tmp_path / "out", run, scene_in(tmp_path / "scene")))
     assert "article" not in page.tags
     assert page.missing() == []
 
 
 def test_an_earlier_page_is_replaced_with_its_pictures(tmp_path: Path) -> None:
     out, scene = tmp_path / "out", scene_in(tmp_path / "scene")
-    write_report(out, run_in(out / "run", metrics()), scene, STORY)
-    page = Page(write_report(out, run_in(out / "run", metrics(TEST[:1])), scene, STORY))
+    report(out, run_in(out / "run", metrics()), scene)
+    page = Page(report(out, run_in(out / "run", metrics(TEST[:1])), scene))
     used = {unquote(path) for path in page.links if path.startswith("pictures/")}
     assert used == {f"pictures/{path.name}" for path in (out / "pictures").iterdir()}
 
@@ -217,7 +222,7 @@ def test_metrics_that_are_none_of_a_reconstruction(
     out = tmp_path / "out"
     run = run_in(out / "run", values)
     with pytest.raises(DataError, match=re.escape(problem)) as raised:
-        write_report(out, run, scene_in(tmp_path / "scene"), STORY)
+        report(out, run, scene_in(tmp_path / "scene"))
     assert raised.value.path == run.metrics
     assert [path.name for path in out.iterdir()] == ["run"]
 
@@ -226,11 +231,11 @@ def test_metrics_that_are_none_of_a_reconstruction(
 def test_a_missing_result_is_named_and_an_earlier_page_stays(tmp_path: Path, part: str) -> None:
     out, scene = tmp_path / "out", scene_in(tmp_path / "scene")
     run = run_in(out / "run", metrics())
-    before = write_report(out, run, scene, STORY).read_bytes()
+    before = report(out, run, scene).read_bytes()
     (gone,) = (run.folder / part).glob(f"{picture_name(TEST[1])}.*")
     gone.unlink()
     with pytest.raises(DataError) as raised:
-        write_report(out, run, scene, STORY)
+        report(out, run, scene)
     assert raised.value.path == gone
     assert Page(out / "index.html").source.encode() == before
     assert (out / "pictures").is_dir()
@@ -287,7 +292,7 @@ def test_large_photos_are_made_small(tmp_path: Path) -> None:
     large = Camera(TRAIN[0], Intrinsics(1000, 10, 9.0, 9.0, 4.0, 3.0), pose, path)
     frames = (Frame("large", (large,)), *scene.frames[1:])
     scene = Scene("s", frames, source=tmp_path)
-    write_report(out, run_in(out / "run", metrics()), scene, STORY)
+    report(out, run_in(out / "run", metrics()), scene)
     with Image.open(out / "pictures" / f"{picture_name(TRAIN[0])}_photo.jpg") as photo:
         assert photo.size == (480, 5)
         assert photo.getpixel((0, 0)) == (255, 255, 255)

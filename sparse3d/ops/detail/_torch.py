@@ -11,7 +11,7 @@ from sparse3d.ops.detail._moments import Moments
 
 __all__ = ["build", "select"]
 
-_BIN_SHIFT = 44  # leaves the exponent and 8 bits of the mantissa: half a million bins
+_BIN_SHIFT = 46  # leaves the exponent and 6 bits of the mantissa: 131 thousand bins
 
 
 class _Level(NamedTuple):

@@ -9,6 +9,7 @@ from torch import Tensor
 from sparse3d.geometry.views import Views
 from sparse3d.ops.backend import Backend, choose_backend
 from sparse3d.ops.draw import _canvas, _checks, _native, _reference, _shading, _torch
+from sparse3d.ops.draw._shapes import Dots, Faces, Strokes
 from sparse3d.ops.draw.compose import compose
 from sparse3d.ops.draw.drawing import Drawing
 from sparse3d.ops.draw.primitives import Lines, Points, Primitive, Triangles
@@ -106,14 +107,15 @@ def _draw_all(
             in_world = thing.unit == "world"
             radius = thing.radius if in_world else thing.radius * samples
             places, paint = thing.positions.detach(), thing.colors.detach()
-            module.points(canvas, camera, places, paint, radius, in_world, first)
+            module.points(canvas, camera, Dots(places, paint, radius, in_world, first))
         elif isinstance(thing, Lines):
             ends = torch.stack([thing.starts.detach(), thing.ends.detach()], 1).double()
             half, nearer = max(thing.width * samples, 1.0) / 2, 1 - thing.bias
-            module.lines(canvas, camera, ends, thing.colors.detach(), half, nearer, first)
+            paint = thing.colors.detach()
+            module.lines(canvas, camera, Strokes(ends, paint, half, nearer, first))
         else:
             places = _shading.corners(thing)
             eye = camera.world_from_camera[:3, 3]
             paint = _shading.corner_colors(thing, places, eye)
-            module.triangles(canvas, camera, places, paint, first)
+            module.triangles(canvas, camera, Faces(places, paint, first))
         first += len(thing)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 __all__ = ["lines", "points", "triangles"]
@@ -13,19 +13,18 @@ Canvas = tuple[Tensor, Tensor, Tensor]
 """Colours, depths and numbers of one picture."""
 Camera = tuple[Float64[Tensor, "4 4"], Float64[Tensor, "3 3"], float]
 """Pose, calibration and the depth at which things are cut."""
+Dots = tuple[Tensor, Tensor, float, bool, int]
+"""Positions [n, 3], colours [n, 3], radius, whether that is in scene units, number of the first."""
+Strokes = tuple[Tensor, Tensor, float, float, int]
+"""Ends [n, 2, 3], colours [n, 3], half the width, factor of the depth, number of the first."""
+Faces = tuple[Tensor, Tensor, int]
+"""Corners [n, 3, 3], colours [n, 3, 3], number of the first."""
 Place = list[float]
 
 
-def points(
-    canvas: Canvas,
-    camera: Camera,
-    positions: Float[Tensor, "n 3"],
-    colors: Float[Tensor, "n 3"],
-    radius: float,
-    in_world: bool,
-    first: int,
-) -> None:
-    """Dots of a radius in pixels, or in scene units if ``in_world``."""
+def points(canvas: Canvas, camera: Camera, dots: Dots) -> None:
+    """Dots of a radius in pixels, or in scene units."""
+    positions, colors, radius, in_world, first = dots
     _, matrix, near = camera
     for i, place in enumerate(positions.tolist()):
         local = _in_camera(camera, place)
@@ -42,16 +41,9 @@ def points(
                 _put(canvas, row, column, z, colors[i].tolist(), first + i)
 
 
-def lines(
-    canvas: Canvas,
-    camera: Camera,
-    ends: Float64[Tensor, "n 2 3"],
-    colors: Float[Tensor, "n 3"],
-    half: float,
-    nearer: float,
-    first: int,
-) -> None:
-    """Lines ``2 half`` pixels wide, their depths multiplied by ``nearer``."""
+def lines(canvas: Canvas, camera: Camera, strokes: Strokes) -> None:
+    """Lines of a width in pixels, their depths multiplied by a factor."""
+    ends, colors, half, nearer, first = strokes
     near = camera[2]
     for i, pair in enumerate(ends.tolist()):
         a, b = (_in_camera(camera, place) for place in pair)
@@ -72,14 +64,9 @@ def lines(
                 _put(canvas, row, column, z, colors[i].tolist(), first + i)
 
 
-def triangles(
-    canvas: Canvas,
-    camera: Camera,
-    corners: Float64[Tensor, "n 3 3"],
-    colors: Float[Tensor, "n 3 3"],
-    first: int,
-) -> None:
+def triangles(canvas: Canvas, camera: Camera, faces: Faces) -> None:
     """Faces, seen from both sides, with a colour a corner."""
+    corners, colors, first = faces
     for i, (places, paints) in enumerate(zip(corners.tolist(), colors.tolist(), strict=True)):
         local = [
             [*_in_camera(camera, place), *paint]

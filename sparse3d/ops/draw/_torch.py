@@ -7,11 +7,12 @@ positive floats are, above the number of the thing.
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from sparse3d.ops.draw._canvas import Camera, Canvas
 from sparse3d.ops.draw._clipping import lines_in_front, triangles_in_front
+from sparse3d.ops.draw._shapes import Dots, Faces, Strokes
 
 __all__ = ["lines", "points", "triangles"]
 
@@ -25,16 +26,9 @@ Paint = Callable[[Int64[Tensor, " p"], Float64[Tensor, " p"], Float64[Tensor, " 
 """From rows and pixel centres to colours."""
 
 
-def points(
-    canvas: Canvas,
-    camera: Camera,
-    positions: Float[Tensor, "n 3"],
-    colors: Float[Tensor, "n 3"],
-    radius: float,
-    in_world: bool,
-    first: int,
-) -> None:
-    """Dots of a radius in pixels, or in scene units if ``in_world``."""
+def points(canvas: Canvas, camera: Camera, dots: Dots) -> None:
+    """Dots of a radius in pixels, or in scene units."""
+    positions, colors, radius, in_world, first = dots
     local = _in_camera(camera, positions.double())
     number = (local[:, 2] > camera.near).nonzero()[:, 0]
     local = local[number]
@@ -54,16 +48,9 @@ def points(
     _draw(canvas, low, high, cover, lambda row, _x, _y: colors[number[row]], number + first)
 
 
-def lines(
-    canvas: Canvas,
-    camera: Camera,
-    ends: Float64[Tensor, "n 2 3"],
-    colors: Float[Tensor, "n 3"],
-    half: float,
-    nearer: float,
-    first: int,
-) -> None:
-    """Lines ``2 half`` pixels wide, their depths multiplied by ``nearer``."""
+def lines(canvas: Canvas, camera: Camera, strokes: Strokes) -> None:
+    """Lines of a width in pixels, their depths multiplied by a factor."""
+    ends, colors, half, nearer, first = strokes
     local = _in_camera(camera, ends)
     number = (local[..., 2].amax(1) > camera.near).nonzero()[:, 0]
     local = lines_in_front(local[number], camera.near)
@@ -85,14 +72,9 @@ def lines(
     _draw(canvas, low, high, cover, lambda row, _x, _y: colors[number[row]], number + first)
 
 
-def triangles(
-    canvas: Canvas,
-    camera: Camera,
-    corners: Float64[Tensor, "n 3 3"],
-    colors: Float[Tensor, "n 3 3"],
-    first: int,
-) -> None:
+def triangles(canvas: Canvas, camera: Camera, faces: Faces) -> None:
     """Faces, seen from both sides, with a colour a corner."""
+    corners, colors, first = faces
     local = torch.cat([_in_camera(camera, corners), colors.double()], -1)  # [n, 3, 6]
     local, number = triangles_in_front(local, camera.near)
     seen = (_pixel(camera, local) * _GRID + 0.5).floor() / _GRID  # [m, 3, 2]

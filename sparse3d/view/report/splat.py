@@ -39,9 +39,7 @@ _PARTS = {
 }
 
 
-def write_report(
-    folder: Path, run: Run, scene: Scene, story: Story, overview: Path | None = None
-) -> Path:
+def write_report(folder: Path, run: Run, scene: Scene, story: Story, overview: Path) -> Path:
     """Write a page about a reconstruction alone; see :func:`write_page` and :class:`SplatPart`.
 
     Raises:
@@ -64,15 +62,13 @@ class SplatPart:
     photos: Sequence[Camera]
     """Of the training."""
     views: Sequence[HeldOut]
-    overview: Path | None = None
+    overview: Path
     """A picture of the whole splat."""
 
     anchor = "reconstruction"
 
     @classmethod
-    def of(
-        cls, folder: Path, run: Run, scene: Scene, story: Story, overview: Path | None = None
-    ) -> "SplatPart":
+    def of(cls, folder: Path, run: Run, scene: Scene, story: Story, overview: Path) -> "SplatPart":
         """Read what a run has left.
 
         Renders and truths are linked where the run has them.
@@ -129,7 +125,7 @@ class SplatPart:
             photo_count=len(self.photos),
             photos=joined(map(self._photo, self.photos)),
             views=joined(map(self._view, self.views, self.facts.per_view)),
-            overview=self._overview(),
+            overview=fill("overview", source=link(self.overview, self.folder)),
             table=self._table(),
             steps_of_time=step_bar(self.facts.step_seconds, _PARTS),
             steps=joined(fill("step", text=text) for text in self.story.steps),
@@ -166,11 +162,6 @@ class SplatPart:
     def _depth_score(self, view: HeldOut) -> Markup:
         error = view.depth_error()
         return Markup() if error is None else fill("more", value=length(error, self.metric))
-
-    def _overview(self) -> Markup:
-        if self.overview is None:
-            return Markup()
-        return fill("overview", source=link(self.overview, self.folder))
 
     def _table(self) -> Markup:
         errors = [view.depth_error() for view in self.views]
