@@ -15,10 +15,10 @@ namespace {
 using Rows = Tensor<const std::int32_t, 1>;
 using Counts = Tensor<const std::int64_t, 1>;
 
-constexpr std::int64_t kBlock = 256;   // output rows of a task
-constexpr std::int64_t kChunk = 8192;  // pairs of a task of the weight gradient, or more
-constexpr std::int64_t kChunks = 256;  // about so many tasks at most
-constexpr int kBatch = 64;             // pairs whose rows are gathered at once
+constexpr std::int64_t kBlock = 256;    // output rows that are worked on at once
+constexpr std::int64_t kSegments = 32;  // of the weight gradient, at most
+constexpr std::int64_t kTasks = 64;     // of the weight gradient, about
+constexpr int kBatch = 64;              // pairs whose rows are gathered at once
 
 // The rules of a kernel, offset by offset.
 struct Rules {
@@ -222,88 +222,101 @@ void forward(const Tensor<const T, 2>& features, const Tensor<const T, 3>& weigh
   convolve(rules, features.data(), packed.get(), shape, rows, out.data());
 }
 
-// A piece of the pairs of one offset.
-struct Chunk {
-  std::int64_t offset, begin, end;
+// How the weight gradient is divided: each segment of blocks has sums of its own, which take no more
+// than an eighth of the memory of the rows, and each group of offsets of a segment is a task.
+struct Division {
+  std::int64_t blocks, segments, groups, offsets;
+
+  Division(std::int64_t values, std::int64_t all_blocks, std::int64_t all_offsets,
+           std::int64_t packed)
+      : blocks(all_blocks), offsets(all_offsets) {
+    const std::int64_t fit = values / 8 / std::max<std::int64_t>(1, offsets * packed);
+    segments = std::max<std::int64_t>(1, std::min({fit, kSegments, blocks}));
+    groups = std::min(offsets, (kTasks + segments - 1) / segments);
+  }
+  std::int64_t tasks() const { return segments * groups; }
+  std::int64_t block_begin(std::int64_t segment) const { return segment * blocks / segments; }
+  std::int64_t offset_begin(std::int64_t group) const { return group * offsets / groups; }
 };
 
-std::vector<Chunk> cut(const Rules& rules) {
-  std::vector<Chunk> chunks;
-  const std::int64_t size = std::max(kChunk, rules.starts.back() / kChunks);
-  for (std::int64_t k = 0; k < rules.offsets(); ++k)
-    for (std::int64_t begin = rules.begin(k); begin < rules.begin(k + 1); begin += size)
-      chunks.push_back({k, begin, std::min(begin + size, rules.begin(k + 1))});
-  return chunks;
-}
-
-// Sums of the chunks of each offset, in their order, unpacked.
-void add_chunks(const std::vector<Chunk>& chunks, const Shape& shape, std::int64_t offsets,
-                Values& parts, float* out) {
-  const std::int64_t size = shape.packed();
-  std::vector<std::int64_t> first(static_cast<std::size_t>(offsets), -1);
-  for (std::size_t c = 0; c < chunks.size(); ++c) {
-    std::int64_t& sum = first[static_cast<std::size_t>(chunks[c].offset)];
-    if (sum < 0) {
-      sum = static_cast<std::int64_t>(c);
-      continue;
-    }
-    const float* part = parts.get() + static_cast<std::int64_t>(c) * size;
-    float* total = parts.get() + sum * size;
-    for (std::int64_t i = 0; i < size; ++i) total[i] += part[i];
-  }
+// Sums of the segments in their order, unpacked.
+void add_segments(const Division& division, const Shape& shape, float* parts, float* out) {
+  const std::int64_t size = shape.packed(), all = division.offsets * size;
   const auto unpack = SPARSE3D_PICK(unpack_panels);
-  for (std::int64_t k = 0; k < offsets; ++k) {
-    float* own = out + k * shape.inputs * std::int64_t{shape.outputs};
-    const std::int64_t sum = first[static_cast<std::size_t>(k)];
-    if (sum < 0)
-      std::fill_n(own, std::int64_t{shape.inputs} * shape.outputs, 0.0f);
-    else
-      unpack(parts.get() + sum * size, shape.inputs, shape.outputs, own);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t k = 0; k < division.offsets; ++k) {
+    float* total = parts + k * size;
+    for (std::int64_t segment = 1; segment < division.segments; ++segment)
+      for (std::int64_t i = 0; i < size; ++i) total[i] += total[segment * all + i];
+    unpack(total, shape.inputs, shape.outputs, out + k * shape.inputs * std::int64_t{shape.outputs});
   }
 }
 
-// Sets `sums`, packed, to the outer products of the pairs, of rows gathered in `left` and `right`.
+// Outer products of rows of features and gradients, gathered some at a time; each thread has one.
 template <typename T>
-void sum_products(const RulePairs& pairs, const T* features, const T* gradient,
-                  const Shape& shape, float* left, float* right, float* sums) {
-  std::fill_n(sums, shape.packed(), 0.0f);
-  for (std::int64_t p = 0; p < pairs.count; p += kBatch) {
-    const auto count = static_cast<int>(std::min<std::int64_t>(kBatch, pairs.count - p));
-    gather(pairs.from + p, count, features, shape.inputs, left);
-    gather(pairs.to + p, count, gradient, shape.outputs, right);
-    SPARSE3D_PICK(add_outer_products)(count, left, shape.inputs, right, shape.outputs, sums);
+class OuterProducts {
+ public:
+  OuterProducts(const T* features, const T* gradient, const Shape& shape)
+      : features_(features), gradient_(gradient), shape_(shape) {
+    const auto stride = SPARSE3D_PICK(gathered_stride);
+    const std::int64_t right_size = std::int64_t{kBatch} * stride(shape.stride);
+    left_ = new_values(std::int64_t{kBatch} * stride(shape.inputs));
+    right_ = new_values(right_size);
+    std::fill_n(right_.get(), right_size, 0.0f);
   }
-}
+  void add(const RulePairs& pairs, float* sums) {
+    for (std::int64_t p = 0; p < pairs.count; p += kBatch) {
+      const auto count = static_cast<int>(std::min<std::int64_t>(kBatch, pairs.count - p));
+      gather(pairs.from + p, count, features_, shape_.inputs, left_.get());
+      gather(pairs.to + p, count, gradient_, shape_.outputs, right_.get());
+      SPARSE3D_PICK(add_outer_products)(count, left_.get(), shape_.inputs, right_.get(),
+                                        shape_.outputs, sums);
+    }
+  }
+
+ private:
+  const T* features_;
+  const T* gradient_;
+  const Shape& shape_;
+  Values left_, right_;
+};
 
 template <typename T>
 void weight_gradient(const Tensor<const T, 2>& features, const Tensor<const T, 2>& gradient,
                      const Rows& from, const Rows& to, const Counts& counts,
                      const Tensor<float, 3>& out) {
   const Shape shape(features.shape(1), gradient.shape(1));
+  const auto rows = static_cast<std::int64_t>(gradient.shape(0));
   const Rules rules =
-      make_rules(from, to, counts, static_cast<std::int64_t>(features.shape(0)),
-                 static_cast<std::int64_t>(gradient.shape(0)));
+      make_rules(from, to, counts, static_cast<std::int64_t>(features.shape(0)), rows);
   expect_extent(out, 0, rules.offsets(), "out");
   expect_extent(out, 1, shape.inputs, "out");
   expect_extent(out, 2, shape.outputs, "out");
-  const std::vector<Chunk> chunks = cut(rules);
-  const auto total = static_cast<std::int64_t>(chunks.size());
-  Values parts = new_values(total * shape.packed());
-  const auto stride = SPARSE3D_PICK(gathered_stride);
+  if (rules.offsets() == 0) return;
+  const std::int64_t blocks = (rows + kBlock - 1) / kBlock, size = shape.packed();
+  const std::vector<std::int64_t> starts = block_starts(rules, blocks);
+  const Division division(static_cast<std::int64_t>(features.size() + gradient.size()), blocks,
+                          rules.offsets(), size);
+  const Values parts = new_values(division.segments * rules.offsets() * size);
 #pragma omp parallel
   {
-    const std::int64_t right_size = std::int64_t{kBatch} * stride(shape.stride);
-    const Values left = new_values(std::int64_t{kBatch} * stride(shape.inputs));
-    const Values right = new_values(right_size);
-    std::fill_n(right.get(), right_size, 0.0f);
+    OuterProducts<T> products(features.data(), gradient.data(), shape);
 #pragma omp for schedule(dynamic)
-    for (std::int64_t c = 0; c < total; ++c) {
-      const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
-      sum_products(rules.pairs(chunk.begin, chunk.end), features.data(), gradient.data(), shape,
-                   left.get(), right.get(), parts.get() + c * shape.packed());
+    for (std::int64_t task = 0; task < division.tasks(); ++task) {
+      const std::int64_t segment = task / division.groups, group = task % division.groups;
+      const std::int64_t begin = division.offset_begin(group);
+      const std::int64_t end = division.offset_begin(group + 1);
+      float* sums = parts.get() + segment * rules.offsets() * size;
+      std::fill_n(sums + begin * size, (end - begin) * size, 0.0f);
+      for (std::int64_t block = division.block_begin(segment);
+           block < division.block_begin(segment + 1); ++block)
+        for (std::int64_t k = begin; k < end; ++k) {
+          const std::int64_t* own = starts.data() + k * (blocks + 1) + block;
+          products.add(rules.pairs(own[0], own[1]), sums + k * size);
+        }
     }
   }
-  add_chunks(chunks, shape, rules.offsets(), parts, out.data());
+  add_segments(division, shape, parts.get(), out.data());
 }
 
 // One dtype of rows.

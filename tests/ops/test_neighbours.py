@@ -1,5 +1,8 @@
 """Rulebooks against dictionaries, and what they promise."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -130,15 +133,15 @@ def test_rules_that_are_reversed_twice_are_the_same(backend: FastBackend) -> Non
 
 @each_backend
 def test_a_transposed_kernel_writes_where_the_strided_one_reads(backend: FastBackend) -> None:
-    steps = {"stride": (2, 2, 2), "padding": (0, 0, 0)}
+    down = Kernel((2, 2, 2), (2, 2, 2), padding=(0, 0, 0))
     grid = SparseGrid.of_coordinates(torch.tensor([[0, 1, 0, 2]]), (2, 1, 3), 1)
-    output, book = neighbours(grid, Kernel((2, 2, 2), **steps, transposed=True), backend=backend)
+    output, book = neighbours(grid, replace(down, transposed=True), backend=backend)
     assert output.shape == (4, 2, 6)
     low, high = (2, 0, 4), (4, 2, 6)
     wanted = torch.cartesian_prod(*map(torch.arange, low, high))
     assert torch.equal(output.coordinates()[:, 1:].sort(0)[0], wanted.sort(0)[0])
     assert book.counts == (1,) * 8
-    back, _ = neighbours(output, Kernel((2, 2, 2), **steps), backend=backend)
+    back, _ = neighbours(output, down, backend=backend)
     assert torch.equal(back.keys, grid.keys)
 
 
@@ -178,21 +181,19 @@ def test_outputs_without_cells_or_beyond_the_keys_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("make", "message"),
     [
-        ({"size": (0, 3, 3)}, "positive sizes"),
-        ({"stride": (0, 1, 1)}, "positive sizes"),
-        ({"dilation": (1, -1, 1)}, "positive sizes"),
-        ({"padding": (-1, 0, 0)}, "not be negative"),
-        ({"output_padding": (1, 0, 0)}, "for transposed kernels"),
-        ({"size": (99, 99, 99)}, "at most 65536 offsets"),
+        (lambda: Kernel((0, 3, 3)), "positive sizes"),
+        (lambda: Kernel(stride=(0, 1, 1)), "positive sizes"),
+        (lambda: Kernel(dilation=(1, -1, 1)), "positive sizes"),
+        (lambda: Kernel(padding=(-1, 0, 0)), "not be negative"),
+        (lambda: Kernel(output_padding=(1, 0, 0)), "for transposed kernels"),
+        (lambda: Kernel((99, 99, 99)), "at most 65536 offsets"),
     ],
 )
-def test_kernels_that_make_no_sense_are_refused(
-    given: dict[str, tuple[int, int, int]], message: str
-) -> None:
+def test_kernels_that_make_no_sense_are_refused(make: Callable[[], Kernel], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Kernel(**given)
+        make()
 
 
 @needs_native

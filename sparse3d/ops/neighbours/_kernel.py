@@ -14,7 +14,9 @@ Triple = tuple[int, int, int]
 
 
 class AxisRule(NamedTuple):
-    """Along one axis, output ``o`` reads input ``i`` with number ``n`` of the kernel where
+    """What an output reads along one axis.
+
+    Output ``o`` reads input ``i`` with number ``n`` of the kernel where
     ``output_step * o + kernel_step * n + shift == input_step * i``.
     """
 
@@ -76,8 +78,9 @@ class Kernel:
 
     @property
     def submanifold(self) -> bool:
-        """Whether outputs are where inputs are (Graham et al. 2018): without stride, unless a
-        padding is given or the kernel is transposed.
+        """Whether outputs are where inputs are (Graham et al. 2018).
+
+        Without stride they are, unless a padding is given or the kernel is transposed.
         """
         return self.stride == (1, 1, 1) and self.padding is None and not self.transposed
 
