@@ -216,7 +216,8 @@ def _stored(
         return None
     arrays = {name: _files(root, entry, name) for name in ("arrays", "extra")}
     stored = StoredArrays(arrays["arrays"], arrays["extra"], _row_count(entry))
-    return Stored(root / _INDEX, partial(_read_with, reader, stored), stored.count)
+    present = frozenset(stored.files)
+    return Stored(root / _INDEX, partial(_read_with, reader, stored), stored.count, present)
 
 
 def _read_with(reader: Callable[[Path, StoredArrays], T], stored: StoredArrays, path: Path) -> T:
