@@ -117,11 +117,12 @@ class SegmentTask:
         counting = numbers != IGNORED
         logits, classes = said.logits[said.voxels[counting]], numbers[counting] - 1
         weights = self.config.loss
-        terms = [("cross_entropy", point_cross_entropy(logits, classes, self._class_weights))]
-        if weights.lovasz:
-            terms.append(("lovasz", lovasz_softmax(logits, classes)))
-        scale = {"cross_entropy": weights.cross_entropy, "lovasz": weights.lovasz}
-        return [LossTerm(name, scale[name] * value) for name, value in terms]
+        entropy = point_cross_entropy(logits, classes, self._class_weights)
+        lovasz = lovasz_softmax(logits, classes)
+        return [
+            LossTerm("cross_entropy", weights.cross_entropy * entropy),
+            LossTerm("lovasz", weights.lovasz * lovasz),
+        ]
 
     def after_step(self, step: int, optimizers: Mapping[str, Optimizer]) -> None:
         """Nothing."""
