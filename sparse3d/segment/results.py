@@ -11,7 +11,7 @@ from sparse3d.scene.formats.semantic_kitti import write_labels
 
 __all__ = ["prediction_file", "write_prediction"]
 
-_UNSAFE = re.compile(r"[^\w.-]")  # what file names are spared
+_UNSAFE = re.compile(r"^\.+|[^\w.-]")  # what file names are spared
 
 
 def prediction_file(frame: Frame) -> Path:

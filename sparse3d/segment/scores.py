@@ -23,7 +23,7 @@ class Confusion:
     def __init__(self, classes: int) -> None:
         self.counts = torch.zeros(classes + 1, classes + 1, dtype=torch.int64)
 
-    def add(self, predicted: Int[Tensor, " n"], truth: Int[Tensor, " n"]) -> None:
+    def add(self, predicted: Int[Tensor, " n"], truth: Int[Tensor, " m"]) -> None:
         """Count the points of a sweep.
 
         Raises:

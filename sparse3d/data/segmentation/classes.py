@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Int64, Integer
 from torch import Tensor
 
 from sparse3d.data.segmentation.config import ID_LIMIT, DataConfig, parse_class
@@ -38,20 +38,21 @@ class ClassMap:
         written = torch.tensor([config.ignored[0], *(ids[0] for _, ids in classes)])
         return cls(tuple(name for name, _ in classes), written, numbers)
 
-    def to_numbers(self, ids: Int[Tensor, " n"]) -> Int64[Tensor, " n"]:
+    def to_numbers(self, ids: Integer[Tensor, " n"]) -> Int64[Tensor, " n"]:
         """Class numbers of ids.
 
         Raises:
             ValueError: If an id is unknown; the unknown ones are listed.
         """
-        within = (ids >= 0) & (ids < ID_LIMIT)
-        numbers = torch.where(within, self.numbers[ids.long().clamp(0, ID_LIMIT - 1)], _UNKNOWN)
-        unknown = ids[numbers == _UNKNOWN]
+        wide = ids.long()
+        within = (wide >= 0) & (wide < ID_LIMIT)
+        numbers = torch.where(within, self.numbers[wide.clamp(0, ID_LIMIT - 1)], _UNKNOWN)
+        unknown = wide[numbers == _UNKNOWN]
         if len(unknown):
             listed = ", ".join(map(str, unknown.unique().tolist()[:8]))
             raise ValueError(f"ids that classes and ignored name expected, got {listed}")
         return numbers
 
-    def to_ids(self, numbers: Int[Tensor, " n"]) -> Int64[Tensor, " n"]:
+    def to_ids(self, numbers: Integer[Tensor, " n"]) -> Int64[Tensor, " n"]:
         """Ids of class numbers, as they are written."""
         return self.ids[numbers.long()]
