@@ -77,7 +77,7 @@ def test_a_resumed_training_gives_the_same_bits(
 ) -> None:
     changed = dataclasses.replace(config, iterations=4, augment=AugmentConfig())
     whole = SegmentTask.from_scene(scene, changed)
-    folder = CheckpointFolder(tmp_path, "config", keep_all=True)
+    folder = CheckpointFolder(tmp_path, "iterations: 4", keep_all=True)
     train_task(whole, checkpoints=folder, checkpoint_every=2)
     (tmp_path / "step-0000002.pt").replace(folder.last)
     second = SegmentTask.from_scene(scene, changed)
