@@ -8,12 +8,15 @@ namespace sparse3d {
 void bind_adam(nanobind::module_& module);
 void bind_draw(nanobind::module_& module);
 void bind_finite(nanobind::module_& module);
+void bind_interpolate(nanobind::module_& module);
 void bind_isa(nanobind::module_& module);
 void bind_knn(nanobind::module_& module);
 void bind_rasterize(nanobind::module_& module);
 void bind_rulebook(nanobind::module_& module);
+void bind_segment(nanobind::module_& module);
 void bind_sparse_conv(nanobind::module_& module);
 void bind_ssim(nanobind::module_& module);
 void bind_threads(nanobind::module_& module);
+void bind_voxelize(nanobind::module_& module);
 
 }  // namespace sparse3d

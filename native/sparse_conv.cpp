@@ -14,10 +14,11 @@ namespace {
 
 using Rows = Tensor<const std::int32_t, 1>;
 using Counts = Tensor<const std::int64_t, 1>;
-using Matrix = Tensor<const float, 2>;
 
 constexpr std::int64_t kBlock = 256;   // output rows of a task
-constexpr std::int64_t kChunk = 8192;  // pairs of a task of the weight gradient
+constexpr std::int64_t kChunk = 8192;  // pairs of a task of the weight gradient, or more
+constexpr std::int64_t kChunks = 256;  // about so many tasks at most
+constexpr int kBatch = 64;             // pairs whose rows are gathered at once
 
 // The rules of a kernel, offset by offset.
 struct Rules {
@@ -48,31 +49,29 @@ Rules make_rules(const Rows& from, const Rows& to, const Counts& counts, std::in
   if (rules.starts.back() != total)
     throw std::invalid_argument("counts must be those of the pairs");
   bool good = true;
+  const auto fit = SPARSE3D_PICK(pairs_fit);
 #pragma omp parallel for schedule(dynamic) reduction(&& : good)
-  for (std::int64_t k = 0; k < rules.offsets(); ++k) {
-    std::int64_t last = -1;
-    bool fits = true;
-    for (std::int64_t p = rules.begin(k); p < rules.begin(k + 1); ++p) {
-      fits = fits && rules.to[p] > last && rules.from[p] >= 0 && rules.from[p] < inputs;
-      last = rules.to[p];
-    }
-    good = good && fits && last < outputs;
-  }
+  for (std::int64_t k = 0; k < rules.offsets(); ++k)
+    good = fit(rules.pairs(rules.begin(k), rules.begin(k + 1)), inputs, outputs) && good;
   if (!good)
     throw std::invalid_argument("pairs must name rows that exist, in the order of their outputs");
   return rules;
 }
 
-// First pair of each block of rows, [offsets, blocks + 1].
+// First pair of each block of rows, [offsets, blocks + 1]. With an offset, a block has no more pairs
+// than rows.
 std::vector<std::int64_t> block_starts(const Rules& rules, std::int64_t blocks) {
   std::vector<std::int64_t> starts(static_cast<std::size_t>(rules.offsets() * (blocks + 1)));
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t k = 0; k < rules.offsets(); ++k) {
     std::int64_t* own = starts.data() + k * (blocks + 1);
-    std::int64_t block = 0;
-    for (std::int64_t p = rules.begin(k); p < rules.begin(k + 1); ++p)
-      for (; block <= rules.to[p] / kBlock; ++block) own[block] = p;
-    for (; block <= blocks; ++block) own[block] = rules.begin(k + 1);
+    const std::int64_t end = rules.begin(k + 1);
+    own[0] = rules.begin(k);
+    for (std::int64_t block = 1; block <= blocks; ++block) {
+      const std::int32_t* from = rules.to + own[block - 1];
+      const std::int32_t* last = rules.to + std::min(own[block - 1] + kBlock, end);
+      own[block] = std::lower_bound(from, last, block * kBlock) - rules.to;
+    }
   }
   return starts;
 }
@@ -83,63 +82,131 @@ Values new_values(std::int64_t count) {
   return Values(new float[static_cast<std::size_t>(std::max<std::int64_t>(count, 1))]);
 }
 
-// All matrices packed, one after the other.
-Values pack(const float* weight, std::int64_t offsets, int rows, int columns, bool transposed,
-            std::int64_t size) {
-  Values packed = new_values(offsets * size);
-  const auto pack_one = SPARSE3D_PICK(pack_panels);
-  const std::int64_t step = std::int64_t{rows} * columns;
-#pragma omp parallel for schedule(static)
-  for (std::int64_t k = 0; k < offsets; ++k)
-    pack_one(weight + k * step, rows, columns, transposed, packed.get() + k * size);
-  return packed;
+// What differs between float32 and bfloat16, whose products are summed in float32.
+void gather(const std::int32_t* rows, int count, const float* values, int width, float* out) {
+  SPARSE3D_PICK(gather_rows)(rows, count, values, width, out);
+}
+void gather(const std::int32_t* rows, int count, const bfloat16* values, int width, float* out) {
+  SPARSE3D_PICK(gather_halves)(rows, count, &values->bits, width, out);
+}
+void copy_to(const float* values, std::int64_t count, float* out) {
+  std::copy_n(values, count, out);
+}
+void copy_to(const float* values, std::int64_t count, bfloat16* out) {
+  SPARSE3D_PICK(narrow)(values, count, &out->bits);
+}
+const float* widened(const float* values, std::int64_t, Values&) { return values; }
+const float* widened(const bfloat16* values, std::int64_t count, Values& space) {
+  space = new_values(count);
+  SPARSE3D_PICK(widen)(&values->bits, count, space.get());
+  return space.get();
 }
 
 struct Shape {
-  int inputs, outputs, panels, stride;  // channels; panels of outputs; their columns
+  int inputs, outputs, stride;  // channels; columns of outputs
 
   Shape(std::size_t in, std::size_t out)
       : inputs(static_cast<int>(in)), outputs(static_cast<int>(out)) {
-    const int width = SPARSE3D_PICK(panel_width)();
-    panels = (outputs + width - 1) / width;
-    stride = panels * width;
+    const int step = SPARSE3D_PICK(column_step)();
+    stride = (outputs + step - 1) / step * step;
   }
+  std::int64_t packed() const { return std::int64_t{inputs} * stride; }
 };
 
-// Copies padded rows into the output.
-void copy_rows(const float* padded, std::int64_t rows, const Shape& shape, float* out) {
-  for (std::int64_t row = 0; row < rows; ++row)
-    std::copy_n(padded + row * shape.stride, shape.outputs, out + row * shape.outputs);
+// All matrices packed, one after the other.
+Values pack(const float* weight, std::int64_t offsets, const Shape& shape, bool transposed) {
+  Values packed = new_values(offsets * shape.packed());
+  const auto pack_one = SPARSE3D_PICK(pack_panels);
+  const std::int64_t step = std::int64_t{shape.inputs} * shape.outputs;
+#pragma omp parallel for schedule(static)
+  for (std::int64_t k = 0; k < offsets; ++k)
+    pack_one(weight + k * step, shape.inputs, shape.outputs, transposed,
+             packed.get() + k * shape.packed());
+  return packed;
 }
 
-void convolve(const Rules& rules, const float* features, const float* packed, const Shape& shape,
-              std::int64_t rows, float* out) {
+// Multiplies rows with packed matrices; each thread has one.
+class Multiplier {
+ public:
+  Multiplier(const float* features, const Shape& shape) : features_(features), shape_(shape) {}
+  void add(const RulePairs& pairs, const float* packed, std::int64_t first, float* sums) {
+    SPARSE3D_PICK(multiply_pairs)(pairs, features_, shape_.inputs, packed, shape_.outputs, first,
+                                  sums);
+  }
+
+ private:
+  const float* features_;
+  const Shape& shape_;
+};
+
+// Of bfloat16: rows are widened, some at a time, and stand one after the other then.
+class WideningMultiplier {
+ public:
+  WideningMultiplier(const bfloat16* features, const Shape& shape)
+      : features_(features),
+        shape_(shape),
+        stride_(SPARSE3D_PICK(gathered_stride)(shape.inputs)),
+        rows_(new_values(std::int64_t{kBatch} * stride_)) {
+    for (std::int32_t p = 0; p < kBatch; ++p) own_[p] = p;
+  }
+  void add(const RulePairs& pairs, const float* packed, std::int64_t first, float* sums) {
+    for (std::int64_t p = 0; p < pairs.count; p += kBatch) {
+      const std::int64_t count = std::min<std::int64_t>(kBatch, pairs.count - p);
+      gather(pairs.from + p, static_cast<int>(count), features_, shape_.inputs, rows_.get());
+      SPARSE3D_PICK(multiply_gathered)({own_, pairs.to + p, count}, rows_.get(), shape_.inputs,
+                                       packed, shape_.outputs, first, sums);
+    }
+  }
+
+ private:
+  const bfloat16* features_;
+  const Shape& shape_;
+  int stride_;
+  Values rows_;
+  std::int32_t own_[kBatch];
+};
+
+Multiplier multiplier_of(const float* features, const Shape& shape) { return {features, shape}; }
+WideningMultiplier multiplier_of(const bfloat16* features, const Shape& shape) {
+  return {features, shape};
+}
+
+// Whether sums can stand in the output itself.
+bool fits(const float*, const Shape& shape) { return shape.stride == shape.outputs; }
+bool fits(const bfloat16*, const Shape&) { return false; }
+float* sums_in(float* out) { return out; }
+float* sums_in(bfloat16*) { return nullptr; }
+
+template <typename T>
+void convolve(const Rules& rules, const T* features, const float* packed, const Shape& shape,
+              std::int64_t rows, T* out) {
   const std::int64_t blocks = (rows + kBlock - 1) / kBlock;
   const std::vector<std::int64_t> starts = block_starts(rules, blocks);
-  const auto multiply = SPARSE3D_PICK(multiply_pairs);
-  const bool direct = shape.stride == shape.outputs;
+  const bool direct = fits(out, shape);
 #pragma omp parallel
   {
     const Values buffer = new_values(direct ? 0 : kBlock * shape.stride);
+    auto multiplier = multiplier_of(features, shape);
 #pragma omp for schedule(dynamic)
     for (std::int64_t block = 0; block < blocks; ++block) {
       const std::int64_t first = block * kBlock, count = std::min(kBlock, rows - first);
-      float* target = direct ? out + first * shape.outputs : buffer.get();
-      std::fill_n(target, count * shape.stride, 0.0f);
+      T* own_out = out + first * shape.outputs;
+      float* sums = direct ? sums_in(own_out) : buffer.get();
+      std::fill_n(sums, count * shape.stride, 0.0f);
       for (std::int64_t k = 0; k < rules.offsets(); ++k) {
         const std::int64_t* own = starts.data() + k * (blocks + 1) + block;
-        multiply(rules.pairs(own[0], own[1]), features, shape.inputs,
-                 packed + k * shape.inputs * std::int64_t{shape.stride}, shape.panels, first,
-                 target);
+        multiplier.add(rules.pairs(own[0], own[1]), packed + k * shape.packed(), first, sums);
       }
-      if (!direct) copy_rows(target, count, shape, out + first * shape.outputs);
+      for (std::int64_t row = 0; !direct && row < count; ++row)
+        copy_to(sums + row * shape.stride, shape.outputs, own_out + row * shape.outputs);
     }
   }
 }
 
-void forward(const Matrix& features, const Tensor<const float, 3>& weight, bool transposed,
-             const Rows& from, const Rows& to, const Counts& counts,
-             const Tensor<float, 2>& out) {
+template <typename T>
+void forward(const Tensor<const T, 2>& features, const Tensor<const T, 3>& weight,
+             bool transposed, const Rows& from, const Rows& to, const Counts& counts,
+             const Tensor<T, 2>& out) {
   const Shape shape(features.shape(1), out.shape(1));
   expect_extent(weight, 0, static_cast<std::int64_t>(counts.shape(0)), "weight");
   expect_extent(weight, 1, transposed ? shape.outputs : shape.inputs, "weight");
@@ -147,8 +214,11 @@ void forward(const Matrix& features, const Tensor<const float, 3>& weight, bool 
   const auto rows = static_cast<std::int64_t>(out.shape(0));
   const Rules rules =
       make_rules(from, to, counts, static_cast<std::int64_t>(features.shape(0)), rows);
-  const Values packed = pack(weight.data(), rules.offsets(), shape.inputs, shape.outputs,
-                             transposed, std::int64_t{shape.inputs} * shape.stride);
+  Values space;
+  const float* matrices =
+      widened(weight.data(), static_cast<std::int64_t>(weight.size()), space);
+  const Values packed = pack(matrices, rules.offsets(), shape, transposed);
+  space.reset();
   convolve(rules, features.data(), packed.get(), shape, rows, out.data());
 }
 
@@ -159,16 +229,17 @@ struct Chunk {
 
 std::vector<Chunk> cut(const Rules& rules) {
   std::vector<Chunk> chunks;
+  const std::int64_t size = std::max(kChunk, rules.starts.back() / kChunks);
   for (std::int64_t k = 0; k < rules.offsets(); ++k)
-    for (std::int64_t begin = rules.begin(k); begin < rules.begin(k + 1); begin += kChunk)
-      chunks.push_back({k, begin, std::min(begin + kChunk, rules.begin(k + 1))});
+    for (std::int64_t begin = rules.begin(k); begin < rules.begin(k + 1); begin += size)
+      chunks.push_back({k, begin, std::min(begin + size, rules.begin(k + 1))});
   return chunks;
 }
 
 // Sums of the chunks of each offset, in their order, unpacked.
 void add_chunks(const std::vector<Chunk>& chunks, const Shape& shape, std::int64_t offsets,
                 Values& parts, float* out) {
-  const std::int64_t size = std::int64_t{shape.inputs} * shape.stride;
+  const std::int64_t size = shape.packed();
   std::vector<std::int64_t> first(static_cast<std::size_t>(offsets), -1);
   for (std::size_t c = 0; c < chunks.size(); ++c) {
     std::int64_t& sum = first[static_cast<std::size_t>(chunks[c].offset)];
@@ -191,8 +262,23 @@ void add_chunks(const std::vector<Chunk>& chunks, const Shape& shape, std::int64
   }
 }
 
-void weight_gradient(const Matrix& features, const Matrix& gradient, const Rows& from,
-                     const Rows& to, const Counts& counts, const Tensor<float, 3>& out) {
+// Sets `sums`, packed, to the outer products of the pairs, of rows gathered in `left` and `right`.
+template <typename T>
+void sum_products(const RulePairs& pairs, const T* features, const T* gradient,
+                  const Shape& shape, float* left, float* right, float* sums) {
+  std::fill_n(sums, shape.packed(), 0.0f);
+  for (std::int64_t p = 0; p < pairs.count; p += kBatch) {
+    const auto count = static_cast<int>(std::min<std::int64_t>(kBatch, pairs.count - p));
+    gather(pairs.from + p, count, features, shape.inputs, left);
+    gather(pairs.to + p, count, gradient, shape.outputs, right);
+    SPARSE3D_PICK(add_outer_products)(count, left, shape.inputs, right, shape.outputs, sums);
+  }
+}
+
+template <typename T>
+void weight_gradient(const Tensor<const T, 2>& features, const Tensor<const T, 2>& gradient,
+                     const Rows& from, const Rows& to, const Counts& counts,
+                     const Tensor<float, 3>& out) {
   const Shape shape(features.shape(1), gradient.shape(1));
   const Rules rules =
       make_rules(from, to, counts, static_cast<std::int64_t>(features.shape(0)),
@@ -201,36 +287,43 @@ void weight_gradient(const Matrix& features, const Matrix& gradient, const Rows&
   expect_extent(out, 1, shape.inputs, "out");
   expect_extent(out, 2, shape.outputs, "out");
   const std::vector<Chunk> chunks = cut(rules);
-  const std::int64_t size = std::int64_t{shape.inputs} * shape.stride;
   const auto total = static_cast<std::int64_t>(chunks.size());
-  Values parts = new_values(total * size);
-  const auto add = SPARSE3D_PICK(add_outer_products);
-  const std::int64_t space = SPARSE3D_PICK(outer_workspace)(shape.inputs, shape.outputs);
+  Values parts = new_values(total * shape.packed());
+  const auto stride = SPARSE3D_PICK(gathered_stride);
 #pragma omp parallel
   {
-    const Values workspace = new_values(space);
+    const std::int64_t right_size = std::int64_t{kBatch} * stride(shape.stride);
+    const Values left = new_values(std::int64_t{kBatch} * stride(shape.inputs));
+    const Values right = new_values(right_size);
+    std::fill_n(right.get(), right_size, 0.0f);
 #pragma omp for schedule(dynamic)
     for (std::int64_t c = 0; c < total; ++c) {
       const Chunk& chunk = chunks[static_cast<std::size_t>(c)];
-      std::fill_n(parts.get() + c * size, size, 0.0f);
-      add(rules.pairs(chunk.begin, chunk.end), features.data(), shape.inputs, gradient.data(),
-          shape.outputs, workspace.get(), parts.get() + c * size);
+      sum_products(rules.pairs(chunk.begin, chunk.end), features.data(), gradient.data(), shape,
+                   left.get(), right.get(), parts.get() + c * shape.packed());
     }
   }
   add_chunks(chunks, shape, rules.offsets(), parts, out.data());
 }
 
+// One dtype of rows.
+template <typename T>
+void bind_of(nanobind::module_& module) {
+  using nanobind::arg;
+  const auto release = nanobind::call_guard<nanobind::gil_scoped_release>();
+  module.def("sparse_conv_forward", &forward<T>, arg("features"), arg("weight"),
+             arg("transposed"), arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"),
+             release, "Set out to the sums over pairs of features[from] times weight[offset].");
+  module.def("sparse_conv_weight_gradient", &weight_gradient<T>, arg("features"),
+             arg("gradient"), arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"),
+             release, "Set out[offset] to the sum over pairs of features[from]^T gradient[to].");
+}
+
 }  // namespace
 
 void bind_sparse_conv(nanobind::module_& module) {
-  using nanobind::arg;
-  const auto release = nanobind::call_guard<nanobind::gil_scoped_release>();
-  module.def("sparse_conv_forward", &forward, arg("features"), arg("weight"), arg("transposed"),
-             arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"), release,
-             "Set out to the sums over pairs of features[from] times weight[offset].");
-  module.def("sparse_conv_weight_gradient", &weight_gradient, arg("features"), arg("gradient"),
-             arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"), release,
-             "Set out[offset] to the sum over pairs of features[from]^T gradient[to].");
+  bind_of<float>(module);
+  bind_of<bfloat16>(module);
 }
 
 }  // namespace sparse3d

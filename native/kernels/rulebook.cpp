@@ -1,7 +1,12 @@
 #include "kernels/rulebook.hpp"
 
+#include "sparse/morton.hpp"
+
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
+
+constexpr int kSlots = 1 << kBlockShift;
+constexpr int kRegionSlots = 8;
 
 inline int ones(std::uint64_t bits) {
 #if defined(__GNUC__)
@@ -13,45 +18,95 @@ inline int ones(std::uint64_t bits) {
 #endif
 }
 
-inline std::uint64_t bit(int number) { return std::uint64_t{1} << number; }
+inline std::uint64_t bit_of(std::int64_t key) { return std::uint64_t{1} << (key & (kSlots - 1)); }
 
-// Calls visit(offset, source, target) for all pairs of the cells of the blocks.
-template <typename Visit>
-inline void for_each_pair(const BlockCells& cells, const OffsetSteps* steps, int offsets,
-                          std::int64_t begin, std::int64_t end, Visit visit) {
-  for (std::int64_t block = begin; block < end; ++block) {
-    const std::int32_t* around = cells.around[block].rows;
-    std::int32_t target = cells.first[block];
-    for (int cell = 0; cell < kCellsABlock; ++cell) {
-      if ((cells.masks[block] & bit(cell)) == 0) continue;
-      for (int k = 0; k < offsets; ++k) {
-        const std::int32_t other = around[steps[k].block[cell]];
-        if (other < 0) continue;
-        const std::uint64_t mask = cells.masks[other], wanted = bit(steps[k].cell[cell]);
-        if ((mask & wanted) != 0)
-          visit(k, cells.first[other] + ones(mask & (wanted - 1)), target);
-      }
-      ++target;
-    }
+inline bool holds(const Block& block, std::int64_t key) { return (block.mask & bit_of(key)) != 0; }
+inline std::int32_t row_in(const Block& block, std::int64_t key) {
+  return block.first + ones(block.mask & (bit_of(key) - 1));
+}
+
+// The blocks and regions looked up last; without a bit in their mask those that are not there. Any
+// 4 x 4 x 4 blocks, one beside the other, have a slot each, and so have 2 x 2 x 2 regions.
+class Cache {
+ public:
+  explicit Cache(const CellIndex& cells) : cells_(cells) {
+    for (Block& slot : blocks_) slot = {0, -1, 0};
+    for (Block& slot : regions_) slot = {0, -1, 0};
+  }
+  const Block& block_of(std::int64_t cell) {
+    const std::int64_t key = cell >> kBlockShift;
+    Block& slot = blocks_[key & (kSlots - 1)];
+    if (slot.key != key) look_up(key, slot);
+    return slot;
+  }
+
+ private:
+  void look_up(std::int64_t key, Block& slot) {
+    const std::int64_t region = key >> kBlockShift;
+    Block& around = regions_[region & (kRegionSlots - 1)];
+    if (around.key != region) around = find_region(region);
+    slot = {0, key, 0};
+    if (holds(around, key)) slot = cells_.blocks[row_in(around, key)];
+  }
+  Block find_region(std::int64_t key) const {
+    std::uint64_t place = place_of_region(key, cells_.table_mask);
+    for (std::int32_t row; (row = cells_.table[place]) >= 0;
+         place = (place + 1) & cells_.table_mask)
+      if (cells_.regions[row].key == key) return cells_.regions[row];
+    return {0, key, 0};
+  }
+
+  const CellIndex cells_;
+  Block blocks_[kSlots];
+  Block regions_[kRegionSlots];
+};
+
+// The inputs that may be read along one axis.
+struct Range {
+  const AxisRead* begin;
+  const AxisRead* end;
+};
+
+inline Range range_of(const AxisReads& axis, std::int32_t at) {
+  return {axis.reads + axis.starts[at], axis.reads + axis.starts[at + 1]};
+}
+
+// Adds the pairs of one output. `bits` are those of its batch and of the inputs' x and y; numbers
+// from `limit` on are left out.
+inline void find_along_z(Cache& cache, std::int64_t bits, const Range& zs, std::int64_t limit,
+                         std::uint64_t target, std::int64_t room, std::uint64_t* __restrict pairs,
+                         std::int32_t* __restrict counts) {
+  for (const AxisRead* z = zs.begin; z != zs.end && z->number < limit; ++z) {
+    const std::int64_t key = bits | z->bits;
+    const Block& block = cache.block_of(key);
+    // Whether there is a pair is hard to foretell: a branch would cost more than a write.
+    const std::int32_t place = counts[z->number];
+    pairs[z->number * room + place] = target | static_cast<std::uint32_t>(row_in(block, key));
+    counts[z->number] = place + static_cast<std::int32_t>(block.mask >> (key & (kSlots - 1)) & 1);
   }
 }
 
 }  // namespace
 
-void count_neighbours(const BlockCells& cells, const OffsetSteps* steps, int offsets,
-                      std::int64_t begin, std::int64_t end, std::int64_t* counts) {
-  for_each_pair(cells, steps, offsets, begin, end,
-                [&](int k, std::int32_t, std::int32_t) { ++counts[k]; });
-}
-
-void list_neighbours(const BlockCells& cells, const OffsetSteps* steps, int offsets,
-                     std::int64_t begin, std::int64_t end, std::int64_t* places,
-                     std::int32_t* sources, std::int32_t* targets) {
-  for_each_pair(cells, steps, offsets, begin, end,
-                [&](int k, std::int32_t source, std::int32_t target) {
-                  sources[places[k]] = source;
-                  targets[places[k]++] = target;
-                });
+bool find_pairs(const CellIndex& cells, const AxisReads* axes, const std::int64_t* outputs,
+                std::int64_t begin, std::int64_t end, std::int32_t offsets, std::int64_t room,
+                std::uint64_t* pairs, std::int32_t* counts) {
+  Cache cache(cells);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Cell at = decode(outputs[row]);
+    if (at.x >= axes[0].extent || at.y >= axes[1].extent || at.z >= axes[2].extent) return false;
+    const std::int64_t batch = at.batch << (3 * kAxisBits);
+    const std::uint64_t target = static_cast<std::uint64_t>(row) << 32;
+    const Range xs = range_of(axes[0], at.x), ys = range_of(axes[1], at.y);
+    const Range zs = range_of(axes[2], at.z);
+    for (const AxisRead* x = xs.begin; x != xs.end; ++x)
+      for (const AxisRead* y = ys.begin; y != ys.end; ++y) {
+        const std::int64_t offset = x->number + y->number;
+        find_along_z(cache, batch | x->bits | y->bits, zs, offsets - offset, target, room,
+                     pairs + offset * room, counts + offset);
+      }
+  }
+  return true;
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -1,8 +1,8 @@
-// Which cells beside given ones are occupied, by blocks of 4 x 4 x 4 cells.
+// Which of the cells that outputs may read are occupied.
 //
-// Cells are Morton keys; a block is a key without its last six bits, and holds a bit for each of its
-// cells in the order of their keys, so the row of a cell is that of its block's first cell plus the
-// bits before its own.
+// Cells are Morton keys; a block is a key without its last six bits, 4 x 4 x 4 cells, and holds a bit
+// for each of its cells in the order of their keys, so the row of a cell is that of its block's
+// first cell plus the bits before its own. Regions are to blocks what blocks are to cells.
 #pragma once
 
 #include <cstdint>
@@ -11,34 +11,48 @@
 
 namespace sparse3d {
 
-constexpr int kBlocksAround = 27;  // of a block, itself among them
-constexpr int kCellsABlock = 64;
+constexpr int kBlockShift = 6;  // bits of a key within its block, of a block within its region
 
-// Blocks around a block: -1 where there is none.
-struct BlocksAround {
-  std::int32_t rows[kBlocksAround];
+// A block, or a region.
+struct alignas(32) Block {
+  std::uint64_t mask;  // its cells, or blocks
+  std::int64_t key;
+  std::int32_t first;  // row of the first of them
 };
 
-struct BlockCells {
-  const std::uint64_t* masks;   // of each block
-  const std::int32_t* first;    // row of the first cell of each block
-  const BlocksAround* around;   // of each block
+// Occupied cells. The regions are found by hashing, all else by counting bits.
+struct CellIndex {
+  const Block* blocks;
+  const Block* regions;
+  const std::int32_t* table;  // rows of regions by hash, -1 where empty
+  std::uint64_t table_mask;   // its size, a power of two, less one
 };
 
-// Where an offset leads from each cell of a block: to which of the blocks around, to which cell.
-struct OffsetSteps {
-  std::uint8_t block[kCellsABlock];
-  std::uint8_t cell[kCellsABlock];
+// Multiplicative hashing (Knuth, section 6.4) by the golden ratio; the upper bits are mixed best.
+static inline std::uint64_t place_of_region(std::int64_t region, std::uint64_t table_mask) {
+  return static_cast<std::uint64_t>(region) * 0x9E3779B97F4A7C15u >> 32 & table_mask;
+}
+
+// Along one axis: an input that an output may read.
+struct AxisRead {
+  std::int64_t bits;    // of the input's key
+  std::int32_t number;  // what the axis adds to the number of the offset
 };
 
-// Adds to counts[offset] the pairs whose output lies in the blocks [begin, end).
-SPARSE3D_KERNEL(void count_neighbours(const BlockCells& cells, const OffsetSteps* steps,
-                                      int offsets, std::int64_t begin, std::int64_t end,
-                                      std::int64_t* counts))
+// Those of the output with coordinate c are reads[starts[c]] to reads[starts[c + 1] - 1].
+struct AxisReads {
+  const AxisRead* reads;
+  const std::int32_t* starts;
+  std::int32_t extent;  // number of coordinates
+};
 
-// Writes them: the next pair of an offset goes to places[offset], which moves on.
-SPARSE3D_KERNEL(void list_neighbours(const BlockCells& cells, const OffsetSteps* steps, int offsets,
-                                     std::int64_t begin, std::int64_t end, std::int64_t* places,
-                                     std::int32_t* sources, std::int32_t* targets))
+// Pairs of the outputs [begin, end), an offset every `room` pairs, of which counts[offset] are found:
+// the row of the input below, that of the output in the upper half. A slot is written even where no
+// pair is found, so `room` is more than there are outputs. Only the first `offsets` are looked for.
+// False if an output is out of the extents.
+SPARSE3D_KERNEL(bool find_pairs(const CellIndex& cells, const AxisReads* axes,
+                                const std::int64_t* outputs, std::int64_t begin, std::int64_t end,
+                                std::int32_t offsets, std::int64_t room, std::uint64_t* pairs,
+                                std::int32_t* counts))
 
 }  // namespace sparse3d

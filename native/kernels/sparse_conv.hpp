@@ -1,7 +1,8 @@
 // Products of rows that rules pair with each other.
 //
-// A packed matrix holds panels of panel_width() columns one after the other, each row by row, with
-// zeros for the columns that are too many.
+// A packed matrix holds panels of two registers of columns one after the other, each row by row, the
+// last of one register where that is enough; zeros stand for the columns that are too many. So
+// columns are padded to multiples of column_step().
 #pragma once
 
 #include <cstdint>
@@ -17,28 +18,50 @@ struct RulePairs {
   std::int64_t count;
 };
 
-// Columns of a panel.
-SPARSE3D_KERNEL(int panel_width())
+// Whether rows exist and targets grow.
+SPARSE3D_KERNEL(bool pairs_fit(const RulePairs& pairs, std::int64_t inputs, std::int64_t outputs))
+
+// Columns of a register.
+SPARSE3D_KERNEL(int column_step())
 
 // Packs a matrix [rows, columns], or [columns, rows] if it is to be transposed.
 SPARSE3D_KERNEL(void pack_panels(const float* matrix, int rows, int columns, bool transposed,
                                  float* packed))
 
+// The contrary, not transposed.
+SPARSE3D_KERNEL(void unpack_panels(const float* packed, int rows, int columns, float* matrix))
+
 // Row to - first_row of `result` += row `from` of `features` times the packed matrix, in the order
-// of the pairs. Rows of `features` hold `inputs` values, those of `result` all columns of `panels`
-// panels.
+// of the pairs. Rows of `features` hold `inputs` values, those of `result` all padded columns.
 SPARSE3D_KERNEL(void multiply_pairs(const RulePairs& pairs, const float* features, int inputs,
-                                    const float* packed, int panels, std::int64_t first_row,
+                                    const float* packed, int columns, std::int64_t first_row,
                                     float* result))
 
-// Packed [inputs, outputs] `result` += sum over pairs of (row `from` of left)^T (row `to` of right).
-// `workspace` holds outer_workspace(inputs, panels) values.
-SPARSE3D_KERNEL(void add_outer_products(const RulePairs& pairs, const float* left, int inputs,
-                                        const float* right, int outputs, float* workspace,
-                                        float* result))
-SPARSE3D_KERNEL(std::int64_t outer_workspace(int inputs, int outputs))
+// Floats from one gathered row to the next: an odd number of cache lines, so that the same column of
+// many rows does not compete for few places of the cache.
+SPARSE3D_KERNEL(int gathered_stride(int width))
 
-// The contrary of pack_panels, not transposed.
-SPARSE3D_KERNEL(void unpack_panels(const float* packed, int rows, int columns, float* matrix))
+// Gathers rows of `values`; what is between them stays.
+SPARSE3D_KERNEL(void gather_rows(const std::int32_t* rows, int count, const float* values,
+                                 int width, float* out))
+
+// The same of the upper halves of floats: bfloat16.
+SPARSE3D_KERNEL(void gather_halves(const std::int32_t* rows, int count, const std::uint16_t* values,
+                                   int width, float* out))
+
+// multiply_pairs of gathered rows.
+SPARSE3D_KERNEL(void multiply_gathered(const RulePairs& pairs, const float* gathered, int inputs,
+                                       const float* packed, int columns, std::int64_t first_row,
+                                       float* result))
+
+// Packed [inputs, columns] `result` += left^T right, of `count` gathered rows. Those of the right have
+// numbers in all padded columns.
+SPARSE3D_KERNEL(void add_outer_products(int count, const float* left, int inputs,
+                                        const float* right, int columns, float* result))
+
+SPARSE3D_KERNEL(void widen(const std::uint16_t* values, std::int64_t count, float* out))
+
+// To the nearest bfloat16, to the even one where two are as near; what is no number stays none.
+SPARSE3D_KERNEL(void narrow(const float* values, std::int64_t count, std::uint16_t* out))
 
 }  // namespace sparse3d

@@ -3,110 +3,154 @@
 #include <algorithm>
 #include <bitset>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 
 namespace sparse3d {
 namespace {
 
 constexpr std::int64_t kInBlock = (std::int64_t{1} << kBlockShift) - 1;
+constexpr std::int64_t kRowsAPart = 16384;
 
 std::uint64_t bit_of(std::int64_t key) { return std::uint64_t{1} << (key & kInBlock); }
 
+std::size_t ones(std::uint64_t bits) { return std::bitset<64>(bits).count(); }
+
+std::size_t index_of(std::int64_t row) { return static_cast<std::size_t>(row); }
+
+template <typename KeyOf>
+bool starts_block(const KeyOf& key_of, std::int64_t row) {
+  return row == 0 || key_of(row) >> kBlockShift != key_of(row - 1) >> kBlockShift;
+}
+
+// Number of blocks that start in [begin, end), -1 if the keys are not in order.
+template <typename KeyOf>
+std::int64_t count_blocks(const KeyOf& key_of, std::int64_t begin, std::int64_t end) {
+  std::int64_t count = 0;
+  bool good = true;
+  for (std::int64_t row = begin; row < end; ++row) {
+    good = good && key_of(row) >= 0 && (row == 0 || key_of(row) > key_of(row - 1));
+    count += starts_block(key_of, row) ? 1 : 0;
+  }
+  return good ? count : -1;
+}
+
+// Blocks that start before each part of the rows.
+template <typename KeyOf>
+std::vector<std::int64_t> block_places(const KeyOf& key_of, std::int64_t count) {
+  const std::int64_t parts = (count + kRowsAPart - 1) / kRowsAPart;
+  std::vector<std::int64_t> places(index_of(parts) + 1, 0);
+  bool good = true;
+#pragma omp parallel for schedule(static) reduction(&& : good)
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t begin = part * kRowsAPart, end = std::min(begin + kRowsAPart, count);
+    const std::int64_t found = count_blocks(key_of, begin, end);
+    good = good && found >= 0;
+    places[index_of(part) + 1] = found;
+  }
+  if (!good) throw std::invalid_argument("keys must be sorted, distinct and not negative");
+  for (std::size_t part = 1; part < places.size(); ++part) places[part] += places[part - 1];
+  return places;
+}
+
+// Blocks of sorted keys; throws unless they are distinct and not negative.
+template <typename KeyOf>
+std::vector<Block> blocks_of(const KeyOf& key_of, std::int64_t count) {
+  const std::vector<std::int64_t> places = block_places(key_of, count);
+  std::vector<Block> blocks(index_of(places.back()));
+#pragma omp parallel for schedule(static)
+  for (std::int64_t part = 0; part < static_cast<std::int64_t>(places.size()) - 1; ++part) {
+    std::int64_t row = part * kRowsAPart;
+    const std::int64_t end = std::min(row + kRowsAPart, count);
+    std::size_t place = index_of(places[index_of(part)]);
+    while (!starts_block(key_of, row)) ++row;  // a block is far shorter than a part
+    for (; row < end; ++place) {
+      Block block{0, key_of(row) >> kBlockShift, static_cast<std::int32_t>(row)};
+      do block.mask |= bit_of(key_of(row++));
+      while (row < count && !starts_block(key_of, row));
+      blocks[place] = block;
+    }
+  }
+  return blocks;
+}
+
+std::int64_t checked(std::int64_t count) {
+  if (count > std::numeric_limits<std::int32_t>::max())
+    throw std::invalid_argument("at most 2^31 - 1 cells expected");
+  return count;
+}
+
 // Power of two, at most half full with so many entries.
-std::size_t table_size(std::int64_t entries) {
+std::size_t table_size(std::size_t entries) {
   std::size_t size = 16;
-  while (size < 2 * static_cast<std::size_t>(entries)) size *= 2;
+  while (size < 2 * entries) size *= 2;
   return size;
 }
 
-// Multiplicative hashing (Knuth, section 6.4) by the golden ratio; the upper bits are mixed best.
-std::size_t place_of(std::int64_t block, std::size_t size) {
-  const std::uint64_t mixed = static_cast<std::uint64_t>(block) * 0x9E3779B97F4A7C15u;
-  return static_cast<std::size_t>(mixed >> 32) & (size - 1);
+bool before(const BlockCells& a, const BlockCells& b) { return a.block < b.block; }
+
+// Makes one of those of a sorted list that follow each other.
+void unite(std::vector<BlockCells>& list) {
+  std::size_t last = 0;
+  for (std::size_t i = 1; i < list.size(); ++i) {
+    if (list[i].block == list[last].block)
+      list[last].mask |= list[i].mask;
+    else
+      list[++last] = list[i];
+  }
+  if (!list.empty()) list.resize(last + 1);
 }
 
-// Place of a block in the table, or the empty place where it would stand.
-std::size_t search(const std::vector<std::int32_t>& table, const std::vector<std::int64_t>& blocks,
-                   std::int64_t block) {
-  std::size_t place = place_of(block, table.size());
-  while (table[place] >= 0 && blocks[static_cast<std::size_t>(table[place])] != block)
-    place = (place + 1) & (table.size() - 1);
-  return place;
+void merge(std::vector<BlockCells>& into, std::vector<BlockCells>& from) {
+  const auto middle = static_cast<std::ptrdiff_t>(into.size());
+  into.insert(into.end(), from.begin(), from.end());
+  std::vector<BlockCells>().swap(from);
+  std::inplace_merge(into.begin(), into.begin() + middle, into.end(), before);
+  unite(into);
 }
 
-std::vector<std::int32_t> tabulate(const std::vector<std::int64_t>& blocks, std::size_t size) {
-  std::vector<std::int32_t> table(size, -1);
-  for (std::size_t row = 0; row < blocks.size(); ++row)
-    table[search(table, blocks, blocks[row])] = static_cast<std::int32_t>(row);
-  return table;
+std::vector<std::int64_t> keys_of(const std::vector<BlockCells>& blocks) {
+  std::vector<std::size_t> places(blocks.size() + 1, 0);
+  for (std::size_t i = 0; i < blocks.size(); ++i) places[i + 1] = places[i] + ones(blocks[i].mask);
+  std::vector<std::int64_t> keys(places.back());
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(blocks.size()); ++i) {
+    const BlockCells& each = blocks[static_cast<std::size_t>(i)];
+    std::int64_t* to = keys.data() + places[static_cast<std::size_t>(i)];
+    for (std::int64_t cell = 0; cell <= kInBlock; ++cell)
+      if ((each.mask >> cell & 1) != 0) *to++ = each.block << kBlockShift | cell;
+  }
+  return keys;
 }
-
-int ones(std::uint64_t bits) { return static_cast<int>(std::bitset<64>(bits).count()); }
 
 }  // namespace
 
-Blocks::Blocks(const std::int64_t* keys, std::int64_t count) {
-  if (count > std::numeric_limits<std::int32_t>::max())
-    throw std::invalid_argument("at most 2^31 - 1 cells expected");
-  for (std::int64_t row = 0; row < count; ++row) {
-    if (keys[row] < 0 || (row > 0 && keys[row] <= keys[row - 1]))
-      throw std::invalid_argument("keys must be sorted, distinct and not negative");
-    const std::int64_t block = keys[row] >> kBlockShift;
-    if (blocks_.empty() || blocks_.back() != block) {
-      blocks_.push_back(block);
-      masks_.push_back(0);
-      first_.push_back(static_cast<std::int32_t>(row));
-    }
-    masks_.back() |= bit_of(keys[row]);
+Blocks::Blocks(const std::int64_t* keys, std::int64_t count)
+    : blocks_(blocks_of([keys](std::int64_t row) { return keys[row]; }, checked(count))),
+      regions_(blocks_of([this](std::int64_t row) { return blocks_[index_of(row)].key; },
+                         static_cast<std::int64_t>(blocks_.size()))),
+      table_(table_size(regions_.size()), -1) {
+  const std::uint64_t mask = table_.size() - 1;
+  for (std::size_t row = 0; row < regions_.size(); ++row) {
+    std::uint64_t place = place_of_region(regions_[row].key, mask);
+    while (table_[place] >= 0) place = (place + 1) & mask;
+    table_[place] = static_cast<std::int32_t>(row);
   }
-  table_ = tabulate(blocks_, table_size(size()));
 }
 
-std::int32_t Blocks::find(std::int64_t block) const {
-  return table_[search(table_, blocks_, block)];
-}
-
-std::int32_t Blocks::find_cell(std::int64_t key) const {
-  const std::int32_t row = find(key >> kBlockShift);
-  if (row < 0) return -1;
-  const std::uint64_t mask = masks_[static_cast<std::size_t>(row)], bit = bit_of(key);
-  return (mask & bit) == 0 ? -1 : first_[static_cast<std::size_t>(row)] + ones(mask & (bit - 1));
-}
-
-CellSet::CellSet(std::int64_t expected) : table_(table_size(expected), -1) {}
-
-void CellSet::add(std::int64_t key) {
-  const std::int64_t block = key >> kBlockShift;
-  if (block != last_) {
-    std::size_t place = search(table_, blocks_, block);
-    if (table_[place] < 0) {
-      if (2 * (blocks_.size() + 1) > table_.size()) {
-        grow();
-        place = search(table_, blocks_, block);
-      }
-      table_[place] = static_cast<std::int32_t>(blocks_.size());
-      blocks_.push_back(block);
-      masks_.push_back(0);
-    }
-    last_ = block;
-    last_row_ = table_[place];
+std::vector<std::int64_t> sorted_keys(std::vector<std::vector<BlockCells>> parts) {
+  if (parts.empty()) return {};
+  const auto count = static_cast<std::int64_t>(parts.size());
+#pragma omp parallel for schedule(dynamic)
+  for (std::int64_t part = 0; part < count; ++part) {
+    std::vector<BlockCells>& list = parts[static_cast<std::size_t>(part)];
+    std::sort(list.begin(), list.end(), before);
+    unite(list);
   }
-  masks_[static_cast<std::size_t>(last_row_)] |= bit_of(key);
-}
-
-void CellSet::grow() { table_ = tabulate(blocks_, 2 * table_.size()); }
-
-std::vector<std::int64_t> CellSet::sorted_keys() const {
-  std::vector<std::size_t> order(blocks_.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(),
-            [this](std::size_t a, std::size_t b) { return blocks_[a] < blocks_[b]; });
-  std::vector<std::int64_t> keys;
-  for (std::size_t row : order)
-    for (std::int64_t cell = 0; cell <= kInBlock; ++cell)
-      if ((masks_[row] >> cell & 1) != 0) keys.push_back(blocks_[row] << kBlockShift | cell);
-  return keys;
+  for (std::int64_t step = 1; step < count; step *= 2)
+#pragma omp parallel for schedule(dynamic)
+    for (std::int64_t part = 0; part < count - step; part += 2 * step)
+      merge(parts[static_cast<std::size_t>(part)], parts[static_cast<std::size_t>(part + step)]);
+  return keys_of(parts[0]);
 }
 
 }  // namespace sparse3d

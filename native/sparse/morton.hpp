@@ -1,4 +1,5 @@
-// Morton keys of cells, as sparse3d.geometry.morton makes them.
+// Morton keys of cells, as sparse3d.geometry.morton makes them. Kernels use them, too, so functions
+// are `static`: what one is compiled to for an instruction set stays there.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ struct Cell {
 };
 
 // Two zero bits after each of 16 bits.
-inline std::int64_t spread_bits(std::int64_t value) {
+static inline std::int64_t spread_bits(std::int64_t value) {
   value = (value | value << 16) & 0x0000FF0000FF;
   value = (value | value << 8) & 0x00F00F00F00F;
   value = (value | value << 4) & 0x0C30C30C30C3;
@@ -22,7 +23,7 @@ inline std::int64_t spread_bits(std::int64_t value) {
 }
 
 // Every third bit, closed up.
-inline std::int32_t gather_bits(std::int64_t value) {
+static inline std::int32_t gather_bits(std::int64_t value) {
   value &= 0x249249249249;
   value = (value | value >> 2) & 0x0C30C30C30C3;
   value = (value | value >> 4) & 0x00F00F00F00F;
@@ -30,11 +31,11 @@ inline std::int32_t gather_bits(std::int64_t value) {
   return static_cast<std::int32_t>((value | value >> 16) & 0xFFFF);
 }
 
-inline Cell decode(std::int64_t key) {
+static inline Cell decode(std::int64_t key) {
   return {key >> (3 * kAxisBits), gather_bits(key >> 2), gather_bits(key >> 1), gather_bits(key)};
 }
 
-inline std::int64_t encode(const Cell& cell) {
+static inline std::int64_t encode(const Cell& cell) {
   return cell.batch << (3 * kAxisBits) | spread_bits(cell.x) << 2 | spread_bits(cell.y) << 1 |
          spread_bits(cell.z);
 }

@@ -1,217 +1,230 @@
 #include "sparse/rules.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <memory>
+#include <numeric>
 #include <stdexcept>
 
-#include "kernels/rulebook.hpp"
+#include "sparse/axes.hpp"
 #include "sparse/morton.hpp"
 
 namespace sparse3d {
 namespace {
 
-constexpr std::int64_t kBlocksAPart = 512;
-constexpr std::int64_t kOutputsAPart = 4096;
-constexpr std::int32_t kAxisEnd = 1 << kAxisBits;
+constexpr std::int64_t kOutputsAPart = 256;
+constexpr std::int64_t kInputsAPart = 8192;
+constexpr int kSlots = 1 << kBlockShift;
 
 std::int64_t parts_of(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 
-// Turns the counts of parts, [parts, offsets], into places.
-RuleCounts lay_out(std::vector<std::int64_t> counts, std::size_t offsets) {
-  RuleCounts result{std::vector<std::int64_t>(offsets, 0), std::move(counts)};
-  std::int64_t next = 0;
-  for (std::size_t k = 0; k < offsets; ++k)
-    for (std::size_t cell = k; cell < result.places.size(); cell += offsets) {
-      const std::int64_t count = result.places[cell];
-      result.places[cell] = next;
-      next += count;
-      result.totals[k] += count;
+// Cells in any order, united while those of a block are near each other.
+class Marks {
+ public:
+  Marks() {
+    for (BlockCells& slot : slots_) slot = {-1, 0};
+  }
+  void add(std::int64_t key) {
+    const std::int64_t block = key >> kBlockShift;
+    BlockCells& slot = slots_[block & (kSlots - 1)];
+    if (slot.block != block) {
+      if (slot.block >= 0) list_.push_back(slot);
+      slot = {block, 0};
     }
-  return result;
-}
-
-int block_code(int dx, int dy, int dz) { return 9 * (dx + 1) + 3 * (dy + 1) + dz + 1; }
-
-// -1, 0 or 1: to which block along an axis a place in [-4, 8) belongs.
-int side(int place) { return (place + kBlockEdge) / kBlockEdge - 1; }
-
-OffsetSteps steps_of(const Triple& offset) {
-  OffsetSteps steps{};
-  for (int cell = 0; cell < kCellsABlock; ++cell) {
-    const Cell at = decode(cell);
-    const int x = at.x + offset.x, y = at.y + offset.y, z = at.z + offset.z;
-    const Cell to = {0, x & (kBlockEdge - 1), y & (kBlockEdge - 1), z & (kBlockEdge - 1)};
-    steps.block[cell] = static_cast<std::uint8_t>(block_code(side(x), side(y), side(z)));
-    steps.cell[cell] = static_cast<std::uint8_t>(encode(to));
+    slot.mask |= std::uint64_t{1} << (key & (kSlots - 1));
   }
-  return steps;
-}
-
-std::vector<OffsetSteps> all_steps(const std::vector<Triple>& offsets) {
-  std::vector<OffsetSteps> steps;
-  for (const Triple& offset : offsets) {
-    for (std::int32_t reach : {offset.x, offset.y, offset.z})
-      if (reach < -kBlockEdge || reach > kBlockEdge)
-        throw std::invalid_argument("offsets must reach at most 4 cells");
-    steps.push_back(steps_of(offset));
+  std::vector<BlockCells> take() {
+    for (const BlockCells& slot : slots_)
+      if (slot.block >= 0) list_.push_back(slot);
+    return std::move(list_);
   }
-  return steps;
+
+ private:
+  BlockCells slots_[kSlots];
+  std::vector<BlockCells> list_;
+};
+
+// Marks the outputs that read one input; false if it is out of the tables.
+bool mark(std::int64_t key, const std::array<WriteTable, 3>& axes, Marks& marks) {
+  const Cell at = decode(key);
+  if (key < 0 || at.x >= axes[0].extent() || at.y >= axes[1].extent() || at.z >= axes[2].extent())
+    return false;
+  const std::int64_t batch = at.batch << (3 * kAxisBits);
+  for (const std::int64_t* x = axes[0].begin(at.x); x != axes[0].end(at.x); ++x)
+    for (const std::int64_t* y = axes[1].begin(at.y); y != axes[1].end(at.y); ++y)
+      for (const std::int64_t* z = axes[2].begin(at.z); z != axes[2].end(at.z); ++z)
+        marks.add(batch | *x | *y | *z);
+  return true;
 }
 
-BlocksAround around(const Blocks& blocks, std::int64_t row) {
-  BlocksAround found{};
-  // Keys of blocks are keys of cells of a grid that is coarser by kBlockEdge.
-  constexpr int kBatchShift = 3 * kAxisBits - kBlockShift;
-  const std::int64_t key = blocks.block(row), batch = key >> kBatchShift;
-  const Cell at = decode(key & ((std::int64_t{1} << kBatchShift) - 1));
-  constexpr std::int32_t kEnd = kAxisEnd / kBlockEdge;
-  for (int dx = -1; dx <= 1; ++dx)
-    for (int dy = -1; dy <= 1; ++dy)
-      for (int dz = -1; dz <= 1; ++dz) {
-        const Cell to = {0, at.x + dx, at.y + dy, at.z + dz};
-        const bool inside = to.x >= 0 && to.y >= 0 && to.z >= 0 && to.x < kEnd && to.y < kEnd &&
-                            to.z < kEnd;
-        found.rows[block_code(dx, dy, dz)] =
-            inside ? blocks.find(batch << kBatchShift | encode(to)) : -1;
-      }
-  return found;
+void expect_within(bool good) {
+  if (!good) throw std::invalid_argument("keys must be those of cells within the shape");
 }
 
-std::vector<BlocksAround> all_around(const Blocks& blocks) {
-  std::vector<BlocksAround> found(static_cast<std::size_t>(blocks.size()));
-#pragma omp parallel for schedule(static)
-  for (std::int64_t row = 0; row < blocks.size(); ++row)
-    found[static_cast<std::size_t>(row)] = around(blocks, row);
-  return found;
-}
-
-// Coordinates along one axis of the outputs that read an input.
-std::vector<std::int32_t> readers(std::int32_t input, const std::vector<std::int32_t>& reach,
-                                  std::int32_t stride, std::int32_t extent) {
-  std::vector<std::int32_t> outputs;
-  for (std::int32_t offset : reach) {
-    const std::int32_t touched = input - offset;
-    if (touched >= 0 && touched % stride == 0 && touched / stride < extent)
-      outputs.push_back(touched / stride);
+// Pairs that lie `room` apart, one offset after the other without gaps.
+std::unique_ptr<std::uint64_t[]> close_up(const std::uint64_t* pairs, std::int64_t room,
+                                          const std::vector<std::int32_t>& counts) {
+  std::int64_t total = 0;
+  for (const std::int32_t count : counts) total += count;
+  std::unique_ptr<std::uint64_t[]> closed(new std::uint64_t[static_cast<std::size_t>(total)]);
+  std::uint64_t* to = closed.get();
+  for (const std::int32_t count : counts) {
+    to = std::copy_n(pairs, count, to);
+    pairs += room;
   }
-  return outputs;
+  return closed;
 }
 
-// Distinct offsets along each axis; kernels are boxes.
-std::array<std::vector<std::int32_t>, 3> reaches(const std::vector<Triple>& offsets) {
-  std::array<std::vector<std::int32_t>, 3> axes;
-  for (const Triple& offset : offsets) {
-    const std::int32_t each[] = {offset.x, offset.y, offset.z};
-    for (std::size_t axis = 0; axis < 3; ++axis)
-      if (std::find(axes[axis].begin(), axes[axis].end(), each[axis]) == axes[axis].end())
-        axes[axis].push_back(each[axis]);
+// The pairs [begin, end) in the order of their sources; false if a source is out of range or there
+// twice. `target_of` holds -1 for every source, before and after.
+bool reverse_offset(const Rules& rules, std::int64_t begin, std::int64_t end,
+                    std::vector<std::int32_t>& target_of, std::int32_t* new_sources,
+                    std::int32_t* new_targets) {
+  const auto inputs = static_cast<std::int64_t>(target_of.size());
+  bool good = true;
+  for (std::int64_t p = begin; p < end; ++p) {
+    const std::int32_t source = rules.sources[p], target = rules.targets[p];
+    const bool fits = source >= 0 && source < inputs && target >= 0 &&
+                      target_of[static_cast<std::size_t>(source)] < 0;
+    if (fits) target_of[static_cast<std::size_t>(source)] = target;
+    good = good && fits;
   }
-  return axes;
-}
-
-std::vector<std::int64_t> output_keys(const std::int64_t* keys, std::int64_t count,
-                                      const std::vector<Triple>& offsets, Triple stride,
-                                      Triple shape) {
-  CellSet outputs(count / 4);
-  const auto axes = reaches(offsets);
-  for (std::int64_t row = 0; row < count; ++row) {
-    const Cell at = decode(keys[row]);
-    const auto ys = readers(at.y, axes[1], stride.y, shape.y);
-    const auto zs = readers(at.z, axes[2], stride.z, shape.z);
-    for (std::int32_t x : readers(at.x, axes[0], stride.x, shape.x))
-      for (std::int32_t y : ys)
-        for (std::int32_t z : zs) outputs.add(encode({at.batch, x, y, z}));
+  // A slot is written even where no pair is; all that is written fits before the end.
+  std::int64_t place = 0;
+  for (std::int64_t row = 0; place < end - begin && row < inputs; ++row) {
+    std::int32_t& target = target_of[static_cast<std::size_t>(row)];
+    new_sources[place] = target;
+    new_targets[place] = static_cast<std::int32_t>(row);
+    place += target >= 0 ? 1 : 0;
+    target = -1;
   }
-  return outputs.sorted_keys();
+  return good;
 }
 
 }  // namespace
 
-SameCells::SameCells(const std::int64_t* keys, std::int64_t count,
-                     const std::vector<Triple>& offsets)
-    : blocks_(keys, count), offsets_(offsets) {
-  const std::vector<OffsetSteps> steps = all_steps(offsets_);
-  const std::vector<BlocksAround> near = all_around(blocks_);
-  const BlockCells cells{blocks_.masks(), blocks_.first(), near.data()};
-  const std::int64_t parts = parts_of(blocks_.size(), kBlocksAPart);
-  const std::size_t width = steps.size();
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(parts) * width, 0);
-  const auto count_part = SPARSE3D_PICK(count_neighbours);
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t part = 0; part < parts; ++part)
-    count_part(cells, steps.data(), static_cast<int>(width), part * kBlocksAPart,
-               std::min(blocks_.size(), (part + 1) * kBlocksAPart),
-               counts.data() + static_cast<std::size_t>(part) * width);
-  counts_ = lay_out(std::move(counts), width);
-}
-
-void SameCells::write(std::int32_t* sources, std::int32_t* targets) const {
-  const std::vector<OffsetSteps> steps = all_steps(offsets_);
-  const std::vector<BlocksAround> near = all_around(blocks_);
-  const BlockCells cells{blocks_.masks(), blocks_.first(), near.data()};
-  const std::size_t width = steps.size();
-  const auto list_part = SPARSE3D_PICK(list_neighbours);
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t part = 0; part < parts_of(blocks_.size(), kBlocksAPart); ++part) {
-    const auto begin = counts_.places.begin() + part * static_cast<std::int64_t>(width);
-    std::vector<std::int64_t> places(begin, begin + static_cast<std::int64_t>(width));
-    list_part(cells, steps.data(), static_cast<int>(width), part * kBlocksAPart,
-              std::min(blocks_.size(), (part + 1) * kBlocksAPart), places.data(), sources,
-              targets);
+std::vector<std::int64_t> outputs_of(const std::int64_t* keys, std::int64_t count,
+                                     const AxisRules& axes) {
+  check_axes(axes);
+  const std::array<WriteTable, 3> tables{WriteTable(axes[0], 0), WriteTable(axes[1], 1),
+                                         WriteTable(axes[2], 2)};
+  std::vector<std::vector<BlockCells>> parts(
+      static_cast<std::size_t>(parts_of(count, kInputsAPart)));
+  bool good = true;
+#pragma omp parallel for schedule(dynamic) reduction(&& : good)
+  for (std::int64_t part = 0; part < static_cast<std::int64_t>(parts.size()); ++part) {
+    Marks marks;
+    const std::int64_t end = std::min((part + 1) * kInputsAPart, count);
+    for (std::int64_t row = part * kInputsAPart; row < end; ++row)
+      good = mark(keys[row], tables, marks) && good;
+    parts[static_cast<std::size_t>(part)] = marks.take();
   }
+  expect_within(good);
+  return sorted_keys(std::move(parts));
 }
 
-StridedCells::StridedCells(const std::int64_t* keys, std::int64_t count,
-                           const std::vector<Triple>& offsets, Triple stride, Triple shape)
-    : blocks_(keys, count), offsets_(offsets), stride_(stride) {
-  if (stride.x < 1 || stride.y < 1 || stride.z < 1)
-    throw std::invalid_argument("strides must be positive");
-  outputs_ = output_keys(keys, count, offsets_, stride, shape);
-  if (outputs_.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
+                   const std::int64_t* outputs, std::int64_t output_count, const AxisRules& axes,
+                   bool mirrored)
+    : mirrored_(mirrored), rows_(input_count) {
+  check_axes(axes);
+  if (output_count > std::numeric_limits<std::int32_t>::max())
     throw std::invalid_argument("at most 2^31 - 1 outputs expected");
-  const auto total = static_cast<std::int64_t>(outputs_.size());
-  parts_.resize(static_cast<std::size_t>(parts_of(total, kOutputsAPart)));
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t part = 0; part < parts_of(total, kOutputsAPart); ++part)
-    parts_[static_cast<std::size_t>(part)] =
-        find(part * kOutputsAPart, std::min(total, (part + 1) * kOutputsAPart));
-  std::vector<std::int64_t> counts;
-  for (const Part& part : parts_)
-    for (const auto& pairs : part.sources)
-      counts.push_back(static_cast<std::int64_t>(pairs.size()));
-  counts_ = lay_out(std::move(counts), offsets_.size());
-}
-
-StridedCells::Part StridedCells::find(std::int64_t begin, std::int64_t end) const {
-  Part part;
-  part.sources.resize(offsets_.size());
-  part.targets.resize(offsets_.size());
-  for (std::int64_t row = begin; row < end; ++row) {
-    const Cell out = decode(outputs_[static_cast<std::size_t>(row)]);
-    for (std::size_t k = 0; k < offsets_.size(); ++k) {
-      const Cell in = {out.batch, out.x * stride_.x + offsets_[k].x,
-                       out.y * stride_.y + offsets_[k].y, out.z * stride_.z + offsets_[k].z};
-      if (in.x < 0 || in.y < 0 || in.z < 0 || in.x >= kAxisEnd || in.y >= kAxisEnd ||
-          in.z >= kAxisEnd)
-        continue;
-      const std::int32_t source = blocks_.find_cell(encode(in));
-      if (source < 0) continue;
-      part.sources[k].push_back(source);
-      part.targets[k].push_back(static_cast<std::int32_t>(row));
+  const Blocks blocks(inputs, input_count);
+  const CellIndex cells = blocks.index();
+  const ReadTable tables[] = {{axes[0], 0, axes[1].size * axes[2].size},
+                              {axes[1], 1, axes[2].size},
+                              {axes[2], 2, 1}};
+  const AxisReads reads[] = {tables[0].view(), tables[1].view(), tables[2].view()};
+  const std::int32_t volume = axes[0].size * axes[1].size * axes[2].size;
+  const std::size_t offsets = static_cast<std::size_t>(mirrored ? volume / 2 : volume);
+  parts_.resize(static_cast<std::size_t>(parts_of(output_count, kOutputsAPart)));
+  const auto find = SPARSE3D_PICK(find_pairs);
+  bool good = true;
+#pragma omp parallel reduction(&& : good)
+  {
+    constexpr std::int64_t kRoom = kOutputsAPart + 8;
+    const std::unique_ptr<std::uint64_t[]> found(new std::uint64_t[offsets * kRoom]);
+#pragma omp for schedule(dynamic)
+    for (std::int64_t number = 0; number < static_cast<std::int64_t>(parts_.size()); ++number) {
+      Part& part = parts_[static_cast<std::size_t>(number)];
+      part.counts.assign(offsets, 0);
+      const std::int64_t begin = number * kOutputsAPart;
+      const bool within = find(cells, reads, outputs, begin,
+                               std::min(begin + kOutputsAPart, output_count),
+                               static_cast<std::int32_t>(offsets), kRoom, found.get(),
+                               part.counts.data());
+      if (within) part.pairs = close_up(found.get(), kRoom, part.counts);
+      good = good && within;
     }
   }
-  return part;
+  expect_within(good);
+  lay_out(offsets);
 }
 
-void StridedCells::write(std::int32_t* sources, std::int32_t* targets) const {
-  for (std::size_t part = 0; part < parts_.size(); ++part)
-    for (std::size_t k = 0; k < offsets_.size(); ++k) {
-      const std::int64_t place = counts_.places[part * offsets_.size() + k];
-      std::copy(parts_[part].sources[k].begin(), parts_[part].sources[k].end(), sources + place);
-      std::copy(parts_[part].targets[k].begin(), parts_[part].targets[k].end(), targets + place);
+void RuleList::lay_out(std::size_t offsets) {
+  totals_.assign(offsets, 0);
+  places_.resize(parts_.size() * offsets);
+  std::int64_t next = 0;
+  for (std::size_t k = 0; k < offsets; ++k) {
+    const std::int64_t first = next;
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+      places_[part * offsets + k] = next;
+      next += parts_[part].counts[k];
     }
+    totals_[k] = next - first;
+  }
+  if (!mirrored_) return;
+  totals_.push_back(rows_);  // of no offset at all
+  for (std::size_t k = offsets; k-- > 0;) totals_.push_back(totals_[k]);
+}
+
+void RuleList::write_found(std::int32_t* sources, std::int32_t* targets) const {
+#pragma omp parallel for schedule(static)
+  for (std::int64_t number = 0; number < static_cast<std::int64_t>(parts_.size()); ++number) {
+    const Part& part = parts_[static_cast<std::size_t>(number)];
+    const std::size_t offsets = part.counts.size();
+    const std::uint64_t* pair = part.pairs.get();
+    for (std::size_t k = 0; k < offsets; ++k) {
+      std::int64_t place = places_[static_cast<std::size_t>(number) * offsets + k];
+      for (std::int32_t i = 0; i < part.counts[k]; ++i, ++pair, ++place) {
+        sources[place] = static_cast<std::int32_t>(*pair & 0xFFFFFFFFu);
+        targets[place] = static_cast<std::int32_t>(*pair >> 32);
+      }
+    }
+  }
+}
+
+void RuleList::write(std::int32_t* sources, std::int32_t* targets) const {
+  write_found(sources, targets);
+  if (!mirrored_) return;
+  const auto half = totals_.begin() + static_cast<std::ptrdiff_t>(totals_.size() / 2);
+  const std::vector<std::int64_t> counts(totals_.begin(), half);
+  const std::int64_t middle = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  for (std::int64_t row = 0; row < rows_; ++row)
+    sources[middle + row] = targets[middle + row] = static_cast<std::int32_t>(row);
+  const std::int64_t after = middle + rows_;
+  reverse_rules({sources, targets, counts}, rows_, true, sources + after, targets + after);
+}
+
+void reverse_rules(const Rules& rules, std::int64_t inputs, bool last_first,
+                   std::int32_t* new_sources, std::int32_t* new_targets) {
+  std::vector<std::int64_t> starts{0};
+  for (const std::int64_t count : rules.counts) starts.push_back(starts.back() + count);
+  bool good = true;
+#pragma omp parallel reduction(&& : good)
+  {
+    std::vector<std::int32_t> target_of(static_cast<std::size_t>(inputs), -1);
+#pragma omp for schedule(dynamic)
+    for (std::int64_t k = 0; k < static_cast<std::int64_t>(rules.counts.size()); ++k) {
+      const std::int64_t begin = starts[static_cast<std::size_t>(k)];
+      const std::int64_t end = starts[static_cast<std::size_t>(k) + 1];
+      const std::int64_t first = last_first ? starts.back() - end : begin;
+      good = reverse_offset(rules, begin, end, target_of, new_sources + first,
+                            new_targets + first) && good;
+    }
+  }
+  if (!good)
+    throw std::invalid_argument("pairs must name rows that exist, a source once an offset");
 }
 
 }  // namespace sparse3d

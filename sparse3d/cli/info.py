@@ -17,13 +17,23 @@ from torch import Tensor
 from sparse3d.cli.arguments import parse
 from sparse3d.cli.results import write_json
 from sparse3d.data.checks import check_scene, frames_to_check
-from sparse3d.scene import Boxes3D, Gaussians, Mesh, PointCloud, Scene, Stored
+from sparse3d.scene import Boxes3D, Gaussians, Mesh, PointCloud, Scene, SparseGrid, Stored
 from sparse3d.scene.formats.registry import is_recognised, open_scene, recognised_files
 from sparse3d.train.progress import showing
 
 __all__ = ["describe", "describe_path", "main"]
 
-COUNTS = ("frames", "cameras", "images", "points", "boxes", "gaussians", "vertices", "triangles")
+COUNTS = (
+    "frames",
+    "cameras",
+    "images",
+    "points",
+    "boxes",
+    "gaussians",
+    "vertices",
+    "triangles",
+    "cells",
+)
 """What can be added up over the files of a folder."""
 EXTENT_LIMIT = 2_000_000
 """Extents of more points or Gaussians than this are not worth the wait."""
@@ -96,6 +106,7 @@ def describe(scene: Scene) -> dict[str, Any]:
         "gaussians": _rows(scene.gaussians),
         "vertices": 0 if mesh is None else len(mesh.vertices),
         "triangles": 0 if mesh is None else len(mesh.triangles),
+        "cells": _rows(scene.grid),
         "splits": _tally(frame.split for frame in scene.frames if frame.split is not None),
         "extents": _extents(scene, mesh, boxes),
     }
@@ -130,7 +141,7 @@ def _describe_checks(scene: Scene, classes: Sequence[str]) -> dict[str, Any]:
     return {"checked": checked, "warnings": warnings}
 
 
-def _rows(value: Stored[Any] | PointCloud | Gaussians | None) -> int:
+def _rows(value: Stored[Any] | PointCloud | Gaussians | SparseGrid | None) -> int:
     if isinstance(value, Stored):
         return len(value.read()) if value.count is None else value.count
     return 0 if value is None else len(value)

@@ -10,7 +10,8 @@ from sparse3d.detect.config import NetworkConfig
 from sparse3d.nn.bev_neck import BevNeck, conv_block
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
-from sparse3d.ops.voxelize import VoxelSpace, voxelize
+from sparse3d.ops.voxelize import voxelize
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["BOX_CHANNELS", "CenterMaps", "Second"]
 

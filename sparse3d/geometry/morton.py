@@ -8,12 +8,23 @@ import torch
 from jaxtyping import Int, Int64
 from torch import Tensor
 
-__all__ = ["AXIS_BITS", "BATCH_BITS", "morton_decode", "morton_encode", "spread_bits"]
+__all__ = [
+    "AXIS_BITS",
+    "BATCH_BITS",
+    "coarser_keys",
+    "finer_keys",
+    "morton_decode",
+    "morton_encode",
+    "spread_bits",
+]
 
 AXIS_BITS = 16
 """Coordinates lie in [0, 2^16)."""
 BATCH_BITS = 14
 """Batch numbers lie in [0, 2^14), so that keys are never negative."""
+
+_CELL = (1 << 3 * AXIS_BITS) - 1
+"""The bits of x, y and z."""
 
 _SPREAD = (
     (16, 0x0000FF0000FF),
@@ -41,6 +52,20 @@ def morton_decode(keys: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n 4"]:
     """Cells ``(batch, x, y, z)`` of keys."""
     axes = [_gather(keys >> shift) for shift in (2, 1, 0)]
     return torch.stack([keys >> (3 * AXIS_BITS), *axes], dim=-1)
+
+
+def coarser_keys(keys: Int64[Tensor, "*n"], levels: int) -> Int64[Tensor, "*n"]:
+    """Keys of the cells, 2^levels as long, that hold the given ones; sorted keys stay sorted."""
+    return keys & ~_CELL | (keys & _CELL) >> 3 * levels
+
+
+def finer_keys(keys: Int64[Tensor, "*n"], levels: int) -> Int64[Tensor, "*n"]:
+    """Keys of the first of the 8^levels cells, 2^levels as short, in each of the given ones.
+
+    The others follow it without a gap. Coordinates must leave room for the shift; this is not
+    checked here.
+    """
+    return keys & ~_CELL | (keys & _CELL) << 3 * levels
 
 
 def spread_bits(values: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n"]:

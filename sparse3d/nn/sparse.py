@@ -7,28 +7,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from sparse3d.ops.neighbours import Kernel, Rulebook
+from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.scene.sparse_grid import SparseGrid
 
-__all__ = ["Finer", "RowNorm", "SparseTensor", "to_dense"]
+__all__ = ["Origin", "RowNorm", "SparseTensor", "to_dense"]
 
 Rulebooks = Mapping[Kernel, Rulebook]
 
 
 @dataclass(frozen=True, slots=True)
-class Finer:
-    """Where a strided convolution came from: what its inverse goes back to."""
+class Origin:
+    """Where a layer with new cells came from: what its inverse goes back to."""
 
     kernel: Kernel
-    """Of the convolution."""
+    """Of the layer."""
     rulebook: Rulebook
-    """From the finer grid to the coarser one."""
+    """From its inputs to its outputs."""
     grid: SparseGrid
-    """The finer grid."""
+    """Of its inputs."""
     rulebooks: Rulebooks
-    """Of the finer grid, see :class:`SparseTensor`."""
-    finer: "Finer | None"
-    """Where the finer grid came from."""
+    """Of that grid, see :class:`SparseTensor`."""
+    origin: "Origin | None"
+    """Where that grid came from."""
+
+    def tensor(self, features: Float[Tensor, "n c"]) -> "SparseTensor":
+        """Features at the cells of the inputs."""
+        return SparseTensor(self.grid, features, self.rulebooks, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,34 @@ class SparseTensor:
     features: Float[Tensor, "n c"]
     rulebooks: Rulebooks = field(default_factory=dict[Kernel, Rulebook])
     """Of the submanifold kernels so far on this grid; never written to."""
-    finer: Finer | None = None
-    """Where the grid came from, if from a strided convolution."""
+    origin: Origin | None = None
+    """Where the grid came from, if from a layer with new cells."""
 
     def with_features(self, features: Float[Tensor, "n c"]) -> "SparseTensor":
         """Other features at the same cells."""
         return replace(self, features=features)
+
+    def outputs(self, kernel: Kernel) -> tuple["SparseTensor", Rulebook]:
+        """Where a layer has its outputs, without features yet, and which inputs each reads."""
+        if kernel.submanifold:
+            known = self.rulebooks
+            if kernel not in known:
+                known = {**known, kernel: neighbours(self.grid, kernel)[1]}
+            return replace(self, features=self.features[:, :0], rulebooks=known), known[kernel]
+        grid, rules = neighbours(self.grid, kernel)
+        origin = Origin(kernel, rules, self.grid, self.rulebooks, self.origin)
+        return SparseTensor(grid, self.features.new_empty(len(grid), 0), origin=origin), rules
+
+    def origin_of(self, kernel: Kernel) -> Origin:
+        """Where the inputs of the last layer with new cells were.
+
+        Raises:
+            ValueError: If there was none, or it had another kernel.
+        """
+        if self.origin is None or self.origin.kernel != kernel:
+            came = "from none" if self.origin is None else f"with {self.origin.kernel}"
+            raise ValueError(f"no layer with {kernel} to invert, {came}")
+        return self.origin
 
 
 class RowNorm(nn.BatchNorm1d):

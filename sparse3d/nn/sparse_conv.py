@@ -1,13 +1,12 @@
 """Convolutions of sparse tensors, by the names they have in the field."""
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import nn
 
-from sparse3d.nn.sparse import Finer, SparseTensor
-from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
+from sparse3d.nn.sparse import SparseTensor
+from sparse3d.ops.neighbours import Kernel, Rulebook
 from sparse3d.ops.sparse_conv import sparse_conv
 
 __all__ = ["SparseConv3d", "SparseInverseConv3d", "SubMConv3d"]
@@ -30,7 +29,7 @@ class _Convolution(nn.Module):
     def extra_repr(self) -> str:
         """What ``print`` shows."""
         _, inputs, outputs = self.weight.shape
-        return f"{inputs}, {outputs}, size={self.kernel.size}, stride={self.kernel.stride}"
+        return f"{inputs}, {outputs}, {self.kernel}, bias={self.bias is not None}"
 
     def _convolve(self, tensor: SparseTensor, rules: Rulebook) -> torch.Tensor:
         features = sparse_conv(tensor.features, self.weight, rules)
@@ -45,81 +44,75 @@ class SubMConv3d(_Convolution):
     Args:
         inputs: Channels in.
         outputs: Channels out.
-        kernel: Without stride.
+        kernel: Submanifold: without stride or padding of its own.
         bias: Whether to add one.
 
     Raises:
-        ValueError: If the kernel has a stride.
+        ValueError: If the kernel is not submanifold.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
         if not kernel.submanifold:
-            raise ValueError(f"a kernel without stride expected, got {kernel}")
+            raise ValueError(f"a submanifold kernel expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias)
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve."""
-        known = tensor.rulebooks
-        if self.kernel not in known:
-            known = {**known, self.kernel: neighbours(tensor.grid, self.kernel)[1]}
-        features = self._convolve(tensor, known[self.kernel])
-        return replace(tensor, features=features, rulebooks=known)
+        outputs, rules = tensor.outputs(self.kernel)
+        return outputs.with_features(self._convolve(tensor, rules))
 
 
 class SparseConv3d(_Convolution):
-    """Strided convolution: features at all cells of a coarser grid that read one of the input.
+    """Convolution with new cells: features at all cells that read one of the input.
+
+    With a stride they are those of a coarser grid; with a transposed kernel of a finer one.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
-        kernel: With a stride.
+        kernel: Not submanifold.
         bias: Whether to add one.
 
     Raises:
-        ValueError: If the kernel has no stride.
+        ValueError: If the kernel is submanifold.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
         if kernel.submanifold:
-            raise ValueError(f"a kernel with a stride expected, got {kernel}")
+            raise ValueError(f"a kernel that is not submanifold expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias)
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve; the result knows where it came from."""
-        grid, rules = neighbours(tensor.grid, self.kernel)
-        finer = Finer(self.kernel, rules, tensor.grid, tensor.rulebooks, tensor.finer)
-        return SparseTensor(grid, self._convolve(tensor, rules), finer=finer)
+        outputs, rules = tensor.outputs(self.kernel)
+        return outputs.with_features(self._convolve(tensor, rules))
 
 
 class SparseInverseConv3d(_Convolution):
-    """From the result of a strided convolution back to the cells of its input.
+    """From the result of a convolution with new cells back to the cells of its input.
 
     It has the pairs of the last :class:`SparseConv3d`, the other way round, and its own weights.
 
     Args:
         inputs: Channels in.
         outputs: Channels out.
-        kernel: That of the strided convolution.
+        kernel: That of the convolution to go back from.
         bias: Whether to add one.
 
     Raises:
-        ValueError: If the kernel has no stride.
+        ValueError: If the kernel is submanifold.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, *, bias: bool = True) -> None:
         if kernel.submanifold:
-            raise ValueError(f"a kernel with a stride expected, got {kernel}")
+            raise ValueError(f"a kernel that is not submanifold expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias, thinned=math.prod(kernel.stride))
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve.
 
         Raises:
-            ValueError: If the tensor does not come from a strided convolution with this kernel.
+            ValueError: If the tensor does not come from a convolution with this kernel.
         """
-        finer = tensor.finer
-        if finer is None or finer.kernel != self.kernel:
-            came = "from none" if finer is None else f"with {finer.kernel}"
-            raise ValueError(f"no strided convolution with {self.kernel} to invert, {came}")
-        features = self._convolve(tensor, finer.rulebook.reversed())
-        return SparseTensor(finer.grid, features, finer.rulebooks, finer.finer)
+        origin = tensor.origin_of(self.kernel)
+        return origin.tensor(self._convolve(tensor, origin.rulebook.reversed()))

@@ -25,16 +25,23 @@ class SparseUNet(nn.Module):
 
     Args:
         inputs: Features a voxel.
-        channels: Of each level, the finest first; each further one has cells of twice the edge.
+        channels: Of each level, the finest first.
         layers: Residual blocks of each level; on the way back up as many again.
         momentum: Of the batch norms' running statistics.
+        halving: Kernel from a level to the next, and back.
 
     Raises:
         ValueError: If ``channels`` and ``layers`` are not positive and equally many.
     """
 
     def __init__(
-        self, inputs: int, channels: Sequence[int], layers: Sequence[int], momentum: float
+        self,
+        inputs: int,
+        channels: Sequence[int],
+        layers: Sequence[int],
+        momentum: float,
+        *,
+        halving: Kernel = _HALF,
     ) -> None:
         super().__init__()
         if not channels or len(channels) != len(layers) or min(*channels, *layers) < 1:
@@ -51,8 +58,8 @@ class SparseUNet(nn.Module):
             self.encoders.append(_stage(width, width, count, momentum))
             if level + 1 < len(channels):
                 coarser = channels[level + 1]
-                self.downs.append(ConvBlock(width, coarser, _HALF, momentum))
-                self.ups.append(InverseBlock(coarser, width, _HALF, momentum))
+                self.downs.append(ConvBlock(width, coarser, halving, momentum))
+                self.ups.append(InverseBlock(coarser, width, halving, momentum))
                 self.decoders.append(_stage(2 * width, width, count, momentum))
 
     def forward(self, voxels: SparseTensor) -> SparseTensor:

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from sparse3d.nn.sparse import RowNorm, SparseTensor
 from sparse3d.ops.segment import segment_reduce
-from sparse3d.ops.voxelize import Voxels, VoxelSpace
+from sparse3d.ops.voxelize import Voxels
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["VoxelFeatures"]
 

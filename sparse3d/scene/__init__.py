@@ -6,7 +6,9 @@ from sparse3d.scene.gaussians import SH_C0, Gaussians
 from sparse3d.scene.mesh import Mesh
 from sparse3d.scene.points import PointCloud
 from sparse3d.scene.scene import Frame, Scene
+from sparse3d.scene.sparse_grid import SparseGrid
 from sparse3d.scene.stored import Stored, read
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = [
     "SH_C0",
@@ -18,6 +20,8 @@ __all__ = [
     "Mesh",
     "PointCloud",
     "Scene",
+    "SparseGrid",
     "Stored",
+    "VoxelSpace",
     "read",
 ]

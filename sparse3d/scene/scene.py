@@ -15,6 +15,7 @@ from sparse3d.scene.camera import Camera
 from sparse3d.scene.gaussians import Gaussians
 from sparse3d.scene.mesh import Mesh
 from sparse3d.scene.points import PointCloud
+from sparse3d.scene.sparse_grid import SparseGrid
 from sparse3d.scene.stored import Stored, read
 
 __all__ = ["Frame", "Scene", "Split"]
@@ -60,7 +61,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything known about a place: frames, and points, meshes and Gaussians in the world."""
+    """Everything known about a place: frames, and what is fixed in the world."""
 
     name: str
     """Short name, usually of the folder or file it came from."""
@@ -72,6 +73,8 @@ class Scene:
     """A splat in the world frame."""
     mesh: Stored[Mesh] | Mesh | None = None
     """A surface in the world frame."""
+    grid: Stored[SparseGrid] | SparseGrid | None = None
+    """Occupied cells in the world frame, with or without features."""
     metric: bool = False
     """Whether lengths are metres."""
     format: str = "scene"
@@ -100,6 +103,10 @@ class Scene:
     def read_mesh(self) -> Mesh | None:
         """The surface, read from disk if it is stored there."""
         return read(self.mesh)
+
+    def read_grid(self) -> SparseGrid | None:
+        """The grid, read from disk if it is stored there."""
+        return read(self.grid)
 
     def require_cameras(self) -> tuple[Camera, ...]:
         """The cameras; an error that names the source where there are none.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sparse3d.geometry.morton import morton_encode
 from sparse3d.nn.sparse import SparseTensor
 from sparse3d.ops.neighbours import Kernel
 from sparse3d.scene.sparse_grid import SparseGrid
@@ -69,28 +70,39 @@ def filters(weight: Tensor, kernel: Kernel) -> Tensor:
 
 def convolve(dense: Dense, weight: Tensor, kernel: Kernel, bias: Tensor | None = None) -> Dense:
     """Submanifold or strided convolution."""
-    settings = {"stride": kernel.stride, "padding": [k // 2 for k in kernel.size]}
+    settings = (kernel.stride, kernel.pad, kernel.dilation)
     mask = dense.mask
     if not kernel.submanifold:
-        mask = (functional.conv3d(mask, mask.new_ones(1, 1, *kernel.size), **settings) > 0).to(mask)
-    values = functional.conv3d(dense.values, filters(weight, kernel), bias, **settings)
+        ones = mask.new_ones(1, 1, *kernel.size)
+        mask = (functional.conv3d(mask, ones, None, *settings) > 0).to(mask)
+    values = functional.conv3d(dense.values, filters(weight, kernel), bias, *settings)
     return Dense(values * mask, mask)
+
+
+def transpose(dense: Dense, weight: Tensor, kernel: Kernel, bias: Tensor) -> Dense:
+    """Transposed convolution to all cells that it reaches."""
+    settings = (kernel.stride, kernel.pad, kernel.output_padding, 1, kernel.dilation)
+    weights = filters(weight, kernel).transpose(0, 1)
+    ones = weights.new_ones(1, 1, *kernel.size)
+    mask = (functional.conv_transpose3d(dense.mask, ones, None, *settings) > 0).to(dense.mask)
+    return Dense(functional.conv_transpose3d(dense.values, weights, bias, *settings) * mask, mask)
 
 
 def invert(
     dense: Dense, weight: Tensor, kernel: Kernel, mask: Tensor, bias: Tensor | None = None
 ) -> Dense:
     """Transposed convolution to the cells of a finer mask."""
-    padding = [k // 2 for k in kernel.size]
     extra = [
-        fine - ((coarse - 1) * s - 2 * p + k)
-        for fine, coarse, s, p, k in zip(
-            mask.shape[2:], dense.mask.shape[2:], kernel.stride, padding, kernel.size, strict=True
+        fine - ((coarse - 1) * s - 2 * p + d * (k - 1) + 1)
+        for fine, coarse, s, p, d, k in zip(
+            *(mask.shape[2:], dense.mask.shape[2:], kernel.stride, kernel.pad, kernel.dilation),
+            kernel.size,
+            strict=True,
         )
     ]
     values = functional.conv_transpose3d(
         *(dense.values, filters(weight, kernel).transpose(0, 1), bias),
-        *(kernel.stride, padding, extra),
+        *(kernel.stride, kernel.pad, extra, 1, kernel.dilation),
     )
     return Dense(values * mask, mask)
 
@@ -150,3 +162,9 @@ def unet(dense: Dense, network: Any) -> Dense:
 
 def _channel(values: Tensor) -> Tensor:
     return values[:, None, None, None]
+
+
+def in_our_order(theirs: Any) -> Tensor:
+    """Features of a tensor of spconv, sorted by our keys of their cells."""
+    cells = theirs.indices[:, [0, 3, 2, 1]].long()
+    return theirs.features[morton_encode(cells).argsort()]

@@ -10,8 +10,9 @@ from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
 from sparse3d.ops.neighbours import Kernel
-from sparse3d.ops.voxelize import VoxelSpace, voxelize
+from sparse3d.ops.voxelize import voxelize
 from sparse3d.scene.sparse_grid import SparseGrid
+from sparse3d.scene.voxel_space import VoxelSpace
 
 SHAPE = (9, 6, 5)
 

@@ -12,11 +12,21 @@ from sparse3d.scene.sparse_grid import SparseGrid
 
 SHAPE = (7, 4, 6)
 HALF = Kernel(stride=(2, 2, 2))
+UP = Kernel((2, 2, 2), (2, 2, 2), padding=(0, 0, 0), transposed=True)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
-    "kernel", [Kernel(), Kernel((1, 3, 5)), HALF, Kernel((3, 1, 3), (2, 1, 3))]
+    "kernel",
+    [
+        Kernel(),
+        Kernel((1, 3, 5)),
+        Kernel(dilation=(2, 1, 2)),
+        HALF,
+        Kernel((3, 1, 3), (2, 1, 3)),
+        Kernel((2, 2, 2), (2, 2, 2), padding=(0, 0, 0)),
+        Kernel(stride=(2, 2, 2), padding=(1, 1, 0)),
+    ],
 )
 def test_a_convolution_equals_the_dense_one(kernel: Kernel, bias: bool, dense: ModuleType) -> None:
     layer = (SubMConv3d if kernel.submanifold else SparseConv3d)(3, 4, kernel, bias=bias).double()
@@ -31,7 +41,9 @@ def test_a_convolution_equals_the_dense_one(kernel: Kernel, bias: bool, dense: M
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("kernel", [HALF, Kernel((3, 1, 5), (2, 1, 3))])
+@pytest.mark.parametrize(
+    "kernel", [HALF, Kernel((3, 1, 5), (2, 1, 3)), Kernel((2, 1, 2), (2, 1, 2), padding=(0, 0, 0))]
+)
 def test_an_inverse_equals_the_transposed_convolution_at_the_cells_of_the_input(
     kernel: Kernel, bias: bool, dense: ModuleType
 ) -> None:
@@ -85,10 +97,10 @@ def test_an_inverse_without_its_partner_is_refused(dense: ModuleType) -> None:
 
 
 def test_kernels_must_suit_the_layer() -> None:
-    with pytest.raises(ValueError, match="without stride"):
+    with pytest.raises(ValueError, match="a submanifold kernel"):
         SubMConv3d(1, 1, HALF)
     for layer in (SparseConv3d, SparseInverseConv3d):
-        with pytest.raises(ValueError, match="with a stride"):
+        with pytest.raises(ValueError, match="not submanifold"):
             layer(1, 1, Kernel())
 
 

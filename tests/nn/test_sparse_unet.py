@@ -5,6 +5,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from sparse3d.nn.octree_unet import OctreeUNet
 from sparse3d.nn.sparse import SparseTensor
 from sparse3d.nn.sparse_blocks import ResidualBlock
 from sparse3d.nn.sparse_unet import SparseUNet
@@ -39,6 +40,32 @@ def test_the_network_equals_the_dense_one_at_the_cells(training: bool, dense: Mo
     assert network.outputs == got.features.shape[1] == 4
     inputs = [tensor.features, *network.parameters()]
     dense.assert_same(got.features, wanted.rows(grid), inputs)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_octree_network_equals_the_dense_one_at_the_leaves(
+    training: bool, dense: ModuleType
+) -> None:
+    torch.manual_seed(5)
+    network = OctreeUNet(3, (4, 5, 6), (1, 2, 1), momentum=0.1).double()
+    random_norms(network)
+    network.train(training)
+    grid = dense.random_grid(14, SHAPE)
+    tensor = SparseTensor(grid, dense.random_rows(15, len(grid), 3).requires_grad_())
+    cube = SparseTensor(SparseGrid(grid.keys, (16, 16, 16), 2), tensor.features)
+    wanted = dense.unet(dense.Dense.of(cube), network)
+    got = network(tensor)
+    assert got.grid is grid
+    inputs = [tensor.features, *network.parameters()]
+    dense.assert_same(got.features, wanted.rows(cube.grid), inputs)
+
+
+def test_an_octree_without_enough_levels_is_refused() -> None:
+    grid = SparseGrid.of_coordinates(torch.tensor([[0, 1, 2, 0]]), (2, 3, 1), 1)
+    tensor = SparseTensor(grid, torch.ones(1, 2))
+    assert OctreeUNet(2, (4, 4, 4), (1, 1, 1), 0.1)(tensor).features.shape == (1, 4)
+    with pytest.raises(ValueError, match="at least 3 levels"):
+        OctreeUNet(2, (4, 4, 4, 4), (1, 1, 1, 1), 0.1)(tensor)
 
 
 @pytest.mark.parametrize("outputs", [3, 5])

@@ -1,43 +1,71 @@
 """Rulebooks by the C++ kernels: blocks of 4 x 4 x 4 cells, found by hashing."""
 
-from typing import Any
+import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int32, Int64
 from torch import Tensor
 
 from sparse3d.ops.backend import native_module
+from sparse3d.ops.neighbours._kernel import AxisRule
 from sparse3d.ops.neighbours._torch import Pairs
 
-__all__ = ["REACH", "same_cells", "strided_cells"]
-
-REACH = 4
-"""Largest offset along an axis of kernels without stride."""
+__all__ = ["output_keys", "pairs", "reverse"]
 
 
-def same_cells(keys: Int64[Tensor, " n"], offsets: Int64[Tensor, "k 3"]) -> Pairs:
-    """All pairs of cells that lie apart by an offset."""
-    plan = native_module().SameCells(keys, offsets.tolist())
-    return _written(plan)
+def output_keys(keys: Int64[Tensor, " n"], axes: Sequence[AxisRule]) -> Int64[Tensor, " m"]:
+    """Keys of all outputs that read an input."""
+    outputs = native_module().ConvOutputs(keys, axes)
+    result = torch.empty(len(outputs), dtype=torch.int64)
+    outputs.write(result)
+    return result
 
 
-def strided_cells(
+def pairs(
     keys: Int64[Tensor, " n"],
-    shape: tuple[int, int, int],
-    offsets: Int64[Tensor, "k 3"],
-    stride: tuple[int, int, int],
-) -> tuple[Int64[Tensor, " m"], Pairs]:
-    """All outputs that read an input, see the torch backend."""
-    plan = native_module().StridedCells(keys, offsets.tolist(), stride, shape)
-    outputs = torch.empty(plan.outputs(), dtype=torch.int64)
-    plan.write_keys(outputs)
-    return outputs, _written(plan)
+    outputs: Int64[Tensor, " m"],
+    axes: Sequence[AxisRule],
+    *,
+    mirrored: bool,
+) -> Pairs:
+    """All pairs of inputs and outputs.
+
+    Every output searches its inputs or, where these are fewer, every input its outputs.
+
+    Args:
+        keys: Inputs.
+        outputs: Keys as well.
+        axes: Along x, y, z.
+        mirrored: Whether outputs are the inputs, and every offset has its opposite.
+    """
+    if mirrored:
+        return _searched(keys, keys, axes, mirrored=True)
+    by_output = len(outputs) * math.prod(axis.output_step for axis in axes)
+    if by_output <= len(keys) * math.prod(axis.input_step for axis in axes):
+        return _searched(keys, outputs, axes)
+    found = _searched(outputs, keys, [axis.reversed() for axis in axes])
+    return reverse(found, len(outputs))
 
 
-def _written(plan: Any) -> Pairs:
-    counts = tuple(plan.counts())
-    sources, targets = (_rows(sum(counts)) for _ in range(2))
-    plan.write(sources, targets)
+def reverse(rules: Pairs, inputs: int) -> Pairs:
+    """The pairs from targets to sources, each offset in the order of the sources."""
+    sources, targets = _rows(len(rules.sources)), _rows(len(rules.sources))
+    native_module().reverse_rules(*rules, inputs, sources, targets)
+    return Pairs(sources, targets, rules.counts)
+
+
+def _searched(
+    keys: Int64[Tensor, " n"],
+    outputs: Int64[Tensor, " m"],
+    axes: Sequence[AxisRule],
+    *,
+    mirrored: bool = False,
+) -> Pairs:
+    rules = native_module().RuleList(keys, outputs, axes, mirrored)
+    counts = tuple(rules.counts())
+    sources, targets = _rows(sum(counts)), _rows(sum(counts))
+    rules.write(sources, targets)
     return Pairs(sources, targets, counts)
 
 

@@ -1,18 +1,21 @@
 """Rulebooks by binary search in sorted keys."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Int, Int32, Int64
+from jaxtyping import Bool, Int32, Int64
 from torch import Tensor
 
 from sparse3d.geometry.morton import AXIS_BITS, morton_decode, spread_bits
+from sparse3d.ops.neighbours._kernel import AxisRule
 
-__all__ = ["Pairs", "in_order_of_targets", "same_cells", "strided_cells"]
+__all__ = ["Pairs", "output_keys", "pairs", "reverse"]
 
-_CELL = (1 << 3 * AXIS_BITS) - 1
-_EVERY_THIRD = 0x249249249249
+
+Part = tuple[Int32[Tensor, " _"], Int32[Tensor, " _"]]
+"""Sources and targets of an offset."""
 
 
 class Pairs(NamedTuple):
@@ -23,113 +26,83 @@ class Pairs(NamedTuple):
     counts: tuple[int, ...]
 
 
-def in_order_of_targets(pairs: Pairs) -> Pairs:
-    """The pairs of each offset sorted by their targets, which are distinct."""
-    parts = []
-    for sources, targets in zip(
-        pairs.sources.split(pairs.counts), pairs.targets.split(pairs.counts), strict=True
-    ):
-        order = targets.argsort()
-        parts.append((sources[order], targets[order]))
-    return _joined(parts)
+def output_keys(keys: Int64[Tensor, " n"], axes: Sequence[AxisRule]) -> Int64[Tensor, " m"]:
+    """Keys of all outputs that read an input."""
+    writes = [axis.reversed() for axis in axes]
+    return torch.cat([wanted for _, wanted in _cells_paired(keys, writes)]).unique()
 
 
-def same_cells(keys: Int64[Tensor, " n"], offsets: Int64[Tensor, "k 3"]) -> Pairs:
-    """All pairs of cells that lie apart by an offset.
-
-    Offsets come in an order in which that of -offset is the mirrored one: half are searched.
-    """
-    half, rows = len(offsets) // 2, torch.arange(len(keys), device=keys.device)
-    moved = _Moved(keys)
-    before = []
-    for offset in offsets[:half].tolist():
-        found = _rows_of(keys, moved.by(offset))
-        there = (found < len(keys)).nonzero()[:, 0]
-        before.append((found[there], there))
-    after = [(target, source) for source, target in reversed(before)]
-    return in_order_of_targets(_joined([*before, (rows, rows), *after]))
-
-
-def strided_cells(
+def pairs(
     keys: Int64[Tensor, " n"],
-    shape: tuple[int, int, int],
-    offsets: Int64[Tensor, "k 3"],
-    stride: tuple[int, int, int],
-) -> tuple[Int64[Tensor, " m"], Pairs]:
-    """All outputs that read an input: an output o reads ``o * stride + offset``.
+    outputs: Int64[Tensor, " m"],
+    axes: Sequence[AxisRule],
+    *,
+    mirrored: bool,
+) -> Pairs:
+    """All pairs of inputs and outputs, in the order of the outputs.
 
     Args:
         keys: Inputs.
-        shape: Of the output.
-        offsets: Of the kernel.
-        stride: Along x, y, z.
-
-    Returns:
-        Keys of the outputs, and the pairs.
+        outputs: Keys as well.
+        axes: Along x, y, z.
+        mirrored: Whether outputs are the inputs, and every offset has its opposite: half of them
+            are searched.
     """
+    parts, searched = [], _cells_paired(outputs, axes)
+    for rows, wanted in searched[: len(searched) // 2] if mirrored else searched:
+        found = _rows_of(keys, wanted)
+        there = (found < len(keys)).nonzero()[:, 0]
+        parts.append((found[there].int(), rows[there].int()))
+    if mirrored:
+        same = torch.arange(len(keys), dtype=torch.int32, device=keys.device)
+        parts += [(same, same), *map(_reversed, reversed(parts))]
+    return _joined(parts)
+
+
+def reverse(rules: Pairs, inputs: int) -> Pairs:  # noqa: ARG001  (the other backend needs it)
+    """The pairs from targets to sources, each offset in the order of the sources."""
+    each = zip(rules.sources.split(rules.counts), rules.targets.split(rules.counts), strict=True)
+    return _joined([_reversed(part) for part in each])
+
+
+def _reversed(part: Part) -> Part:
+    """The pairs of an offset, whose sources are distinct."""
+    sources, targets = part
+    order = sources.argsort()
+    return targets[order], sources[order]
+
+
+def _joined(parts: Sequence[Part]) -> Pairs:
+    sources, targets = (torch.cat(each) for each in zip(*parts, strict=True))
+    return Pairs(sources, targets, tuple(len(part) for part, _ in parts))
+
+
+def _cells_paired(
+    keys: Int64[Tensor, " n"], axes: Sequence[AxisRule]
+) -> list[tuple[Int64[Tensor, " _"], Int64[Tensor, " _"]]]:
+    """For every offset the rows of the keys that read a cell, and the keys of these cells."""
     batch, *cells = morton_decode(keys).unbind(1)
-    axes = [_Outputs(*each) for each in zip(cells, shape, stride, (2, 1, 0), strict=True)]
-    high = batch << (3 * AXIS_BITS)
-    parts = []
-    for x, y, z in offsets.tolist():
-        reads, place = (list(each) for each in zip(*map(_Outputs.at, axes, (x, y, z)), strict=True))
-        rows = (reads[0] & reads[1] & reads[2]).nonzero()[:, 0]
-        parts.append((rows, high[rows] | place[0][rows] | place[1][rows] | place[2][rows]))
-    rows, wanted = (torch.cat(each) for each in zip(*parts, strict=True))
-    unique, owners = wanted.unique(return_inverse=True)
-    counts = tuple(len(part) for part, _ in parts)
-    return unique, in_order_of_targets(Pairs(rows.int(), owners.int(), counts))
+    tables = [
+        _along(axis, rule, at) for axis, (rule, at) in enumerate(zip(axes, cells, strict=True))
+    ]
+    high, parts = batch << (3 * AXIS_BITS), []
+    for x, y, z in product(*tables):
+        rows = (x[0] & y[0] & z[0]).nonzero()[:, 0]
+        parts.append((rows, high[rows] | x[1][rows] | y[1][rows] | z[1][rows]))
+    return parts
 
 
-class _Moved:
-    """Keys of cells beside given ones, by sums within the bits of an axis.
-
-    Carries run through the bits of the other axes, which are filled with ones for that. What leaves
-    the space of the keys at one side comes back at the other.
-    """
-
-    def __init__(self, keys: Int64[Tensor, " n"]) -> None:
-        self._keys = keys
-        self._axes: dict[tuple[int, int], Int64[Tensor, " n"]] = {}
-
-    def by(self, offset: list[int]) -> Int64[Tensor, " n"]:
-        """Keys of the cells that lie apart by an offset x, y, z."""
-        parts = [self._axis(axis, step) for axis, step in enumerate(offset)]
-        return self._keys & ~_CELL | parts[0] | parts[1] | parts[2]
-
-    def _axis(self, axis: int, step: int) -> Int64[Tensor, " n"]:
-        if (axis, step) not in self._axes:
-            mask = _EVERY_THIRD << (2 - axis)
-            raised = (self._keys & _CELL | _CELL & ~mask) + (_spread_number(step) << (2 - axis))
-            self._axes[axis, step] = raised & mask
-        return self._axes[axis, step]
-
-
-class _Outputs:
-    """Along one axis: which inputs are read at an offset, and the bits of the outputs' keys."""
-
-    def __init__(self, cells: Int64[Tensor, " n"], count: int, stride: int, shift: int) -> None:
-        self._cells, self._count, self._stride, self._shift = cells, count, stride, shift
-        self._known: dict[int, tuple[Bool[Tensor, " n"], Int64[Tensor, " n"]]] = {}
-
-    def at(self, offset: int) -> tuple[Bool[Tensor, " n"], Int64[Tensor, " n"]]:
-        """Whether there is an output, and its bits."""
-        if offset not in self._known:
-            touched = self._cells - offset  # o * stride
-            outputs = touched.div(self._stride, rounding_mode="floor")
-            reads = (outputs * self._stride == touched) & (outputs >= 0) & (outputs < self._count)
-            self._known[offset] = reads, spread_bits(torch.where(reads, outputs, 0)) << self._shift
-        return self._known[offset]
-
-
-def _joined(parts: Sequence[tuple[Int[Tensor, " _"], Int[Tensor, " _"]]]) -> Pairs:
-    sources, targets = zip(*parts, strict=True)
-    return Pairs(torch.cat(sources).int(), torch.cat(targets).int(), tuple(map(len, sources)))
-
-
-def _spread_number(step: int) -> int:
-    """A number, negative ones as two's complement of 16 bits, with two zeros after each bit."""
-    return sum((step >> bit & 1) << 3 * bit for bit in range(AXIS_BITS))
+def _along(
+    axis: int, rule: AxisRule, outputs: Int64[Tensor, " n"]
+) -> list[tuple[Bool[Tensor, " n"], Int64[Tensor, " n"]]]:
+    """For every number of the kernel whether there is an input, and its bits of the key."""
+    found = []
+    for number in range(rule.size):
+        place = outputs * rule.output_step + (rule.kernel_step * number + rule.shift)
+        inputs = place.div(rule.input_step, rounding_mode="floor")
+        reads = (inputs * rule.input_step == place) & (inputs >= 0) & (inputs < rule.inputs)
+        found.append((reads, spread_bits(torch.where(reads, inputs, 0)) << (2 - axis)))
+    return found
 
 
 def _rows_of(keys: Int64[Tensor, " n"], wanted: Int64[Tensor, " m"]) -> Int64[Tensor, " m"]:

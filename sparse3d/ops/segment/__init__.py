@@ -1,21 +1,27 @@
-"""Sums, means and maxima over consecutive rows."""
+"""Sums, means, maxima and first ones of consecutive rows."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from sparse3d.ops.segment import _torch
+from sparse3d.ops.backend import Backend, FastBackend, choose_backend
+from sparse3d.ops.segment import _native, _torch
 
 __all__ = ["Reduction", "segment_reduce"]
 
-Reduction = Literal["sum", "mean", "max"]
+Reduction = Literal["sum", "mean", "max", "first"]
+
+_BACKENDS = {"torch": _torch.segment_reduce, "native": _native.segment_reduce}
 
 
 def segment_reduce(
     values: Float[Tensor, "n c"],
     offsets: Int64[Tensor, " s"],
     reduction: Reduction,
+    *,
+    rows: Int64[Tensor, " p"] | None = None,
+    backend: FastBackend = "auto",
 ) -> Float[Tensor, "m c"]:
     """Reduce the rows of each segment to one; segments are consecutive and not empty.
 
@@ -23,13 +29,39 @@ def segment_reduce(
         values: Rows, segment by segment.
         offsets: Where each segment begins, and the number of rows at the end: increasing from 0.
         reduction: ``max`` shares its gradient among equal values.
+        rows: Which rows of ``values`` the segments consist of, where these are in another order;
+            each at most once where gradients are wanted.
+        backend: ``auto`` takes the C++ kernels for float32 and float64 on the CPU where they were
+            built, which add in float64, else torch.
 
     Returns:
         One row a segment.
 
     Raises:
-        ValueError: If the offsets do not cut the rows into segments with at least one row each.
+        ValueError: If the reduction is none of these, the offsets do not cut the rows into segments
+            with at least one row each, a row is not there, or ``native`` is asked for and cannot do
+            the dtype or the device.
+        MissingDependencyError: If ``native`` is asked for and was not built.
+
+    Example:
+        >>> import torch
+        >>> values = torch.tensor([[1.0], [2.0], [3.0]])
+        >>> segment_reduce(values, torch.tensor([0, 1, 3]), "mean").tolist()
+        [[1.0], [2.5]]
     """
-    if offsets[0] != 0 or offsets[-1] != len(values) or not bool((offsets.diff() > 0).all()):
-        raise ValueError(f"offsets must increase from 0 to the number of rows, {len(values)}")
-    return _torch.segment_reduce(values, offsets, reduction)
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"one of {', '.join(get_args(Reduction))} expected, got {reduction!r}")
+    count = len(values if rows is None else rows)
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != count or _some_empty(offsets):
+        raise ValueError(f"offsets must increase from 0 to the number of rows, {count}")
+    return _BACKENDS[_choose(backend, values)](values, offsets, reduction, rows)
+
+
+def _some_empty(offsets: Int64[Tensor, " s"]) -> bool:
+    return bool((offsets.diff() <= 0).any())
+
+
+def _choose(backend: FastBackend, values: Tensor) -> Backend:
+    if backend == "auto" and values.dtype not in _native.DTYPES:
+        return "torch"
+    return choose_backend(backend, values.device)

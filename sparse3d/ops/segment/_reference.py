@@ -1,7 +1,5 @@
 """Segment reductions, segment by segment."""
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
@@ -12,11 +10,14 @@ __all__ = ["segment_reduce"]
 def segment_reduce(
     values: Float64[Tensor, "n c"],
     offsets: Int64[Tensor, " s"],
-    reduction: Literal["sum", "mean", "max"],
+    reduction: str,
+    rows: Int64[Tensor, " p"] | None = None,
 ) -> Float64[Tensor, "m c"]:
     """One row a segment."""
-    rows = []
+    reduced = []
     for start, end in zip(offsets.tolist()[:-1], offsets.tolist()[1:], strict=True):
-        part = values[start:end]
-        rows.append(part.amax(0) if reduction == "max" else getattr(part, reduction)(0))
-    return torch.stack(rows) if rows else values[:0]
+        numbers = list(range(start, end)) if rows is None else rows[start:end].tolist()
+        part = torch.stack([values[number] for number in numbers])
+        by_name = {"sum": part.sum, "mean": part.mean, "max": part.amax}
+        reduced.append(part[0] if reduction == "first" else by_name[reduction](0))
+    return torch.stack(reduced) if reduced else values[:0]

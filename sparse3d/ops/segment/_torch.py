@@ -1,7 +1,5 @@
 """Segment reductions by torch's own."""
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -12,9 +10,34 @@ __all__ = ["segment_reduce"]
 def segment_reduce(
     values: Float[Tensor, "n c"],
     offsets: Int64[Tensor, " s"],
-    reduction: Literal["sum", "mean", "max"],
+    reduction: str,
+    rows: Int64[Tensor, " p"] | None,
 ) -> Float[Tensor, "m c"]:
-    """One row a segment."""
+    """One row a segment.
+
+    Raises:
+        ValueError: If a row is not there.
+    """
+    if rows is not None and len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(values):
+        raise ValueError(
+            f"rows must be rows of the {len(values)} values, got {int(rows.min())} to"
+            f" {int(rows.max())}"
+        )
+    if reduction == "first":
+        return values[offsets[:-1] if rows is None else rows[offsets[:-1]]]
     if len(offsets) == 1:
         return values[:0]
-    return torch.segment_reduce(values, reduction, offsets=offsets, axis=0, unsafe=True)
+    listed = values if rows is None else values[rows]
+    if reduction == "max":
+        return _largest(listed, offsets)
+    return torch.segment_reduce(listed, reduction, offsets=offsets, axis=0, unsafe=True)
+
+
+def _largest(values: Float[Tensor, "n c"], offsets: Int64[Tensor, " s"]) -> Float[Tensor, "m c"]:
+    """Not ``torch.segment_reduce``: that of torch 2.14 does not share negative gradients."""
+    owners = torch.repeat_interleave(offsets.diff(), output_size=len(values))
+    # Equals no value, so that none shares its gradient with what the values replace.
+    none = values.new_full((len(offsets) - 1, values.shape[1]), torch.nan)
+    return none.scatter_reduce(
+        0, owners[:, None].expand_as(values), values, "amax", include_self=False
+    )

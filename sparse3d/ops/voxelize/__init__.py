@@ -1,69 +1,18 @@
 """Points into the cells of a regular grid, as many a cell as there are."""
 
-import math
-from dataclasses import dataclass
-
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from sparse3d.ops.voxelize import _torch
+from sparse3d.ops.backend import FastBackend, choose_backend
+from sparse3d.ops.voxelize import _native, _torch
+from sparse3d.ops.voxelize.voxels import Voxels
 from sparse3d.scene.sparse_grid import SparseGrid
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["VoxelSpace", "Voxels", "voxelize"]
 
-
-@dataclass(frozen=True, slots=True)
-class VoxelSpace:
-    """A box of space cut into cells."""
-
-    low: tuple[float, float, float]
-    """Corner with the smallest x, y, z, metres."""
-    size: tuple[float, float, float]
-    """Edges of a cell along x, y, z, metres."""
-    shape: tuple[int, int, int]
-    """Cells along x, y, z."""
-
-    @classmethod
-    def of_range(
-        cls,
-        low: tuple[float, float, float],
-        high: tuple[float, float, float],
-        size: tuple[float, float, float],
-    ) -> "VoxelSpace":
-        """The fewest cells from ``low`` that reach ``high``.
-
-        Raises:
-            ValueError: If an edge is not positive or the range is empty.
-        """
-        if not all(math.isfinite(e) and e > 0 for e in size):
-            raise ValueError(f"edges of cells must be positive, got {size}")
-        if not all(a < b for a, b in zip(low, high, strict=True)):
-            raise ValueError(f"low must be below high, got {low} and {high}")
-        # What is a whole number of cells but for rounding gets no further cell.
-        x, y, z = (math.ceil((b - a) / e - 1e-6) for a, b, e in zip(low, high, size, strict=True))
-        return cls(low, size, (x, y, z))
-
-    def centers(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Centres of cells x, y, z, metres."""
-        size, low = (torch.tensor(v, device=cells.device) for v in (self.size, self.low))
-        return (cells + 0.5) * size + low
-
-
-@dataclass(frozen=True, slots=True)
-class Voxels:
-    """Occupied cells, and which points lie in them."""
-
-    grid: SparseGrid
-    points: Int64[Tensor, " p"]
-    """Row numbers of the points inside the space, cell by cell, in each by row number."""
-    offsets: Int64[Tensor, " m"]
-    """Where the points of a cell begin; one more entry than cells."""
-
-    def owners(self) -> Int64[Tensor, " p"]:
-        """Number of the cell of each of ``points``."""
-        counts = self.offsets.diff()
-        return torch.repeat_interleave(counts, output_size=len(self.points))
+_BACKENDS = {"torch": _torch.voxelize, "native": _native.voxelize}
 
 
 def voxelize(
@@ -71,28 +20,51 @@ def voxelize(
     batch: Int[Tensor, " n"],
     space: VoxelSpace,
     batch_size: int,
+    *,
+    backend: FastBackend = "auto",
 ) -> Voxels:
     """Find the occupied cells of a batch of point clouds; points outside the space are left out.
 
-    A point belongs to the cell ``floor((p - low) / size)``; no number of points a cell or of cells
-    is too large (dynamic voxelisation, Zhou et al. 2020, "End-to-End Multi-View Fusion").
+    A point belongs to the cell ``floor((p - low) / size)``, computed in the dtype of the positions;
+    no number of points a cell or of cells is too large (dynamic voxelisation, Zhou et al. 2020,
+    "End-to-End Multi-View Fusion"). Positions get no gradient: the result holds indices.
 
     Args:
         positions: Points of all clouds, metres.
         batch: Number of each point's cloud.
         space: The grid.
         batch_size: Number of clouds.
+        backend: ``auto`` takes the C++ kernels for float32 on the CPU where they were built, else
+            torch; both find the same.
 
     Raises:
-        ValueError: If a position is not finite, or a cloud's number is out of range.
+        TypeError: If the clouds' numbers are not integers.
+        ValueError: If there is not a cloud's number for each point, a position is not finite, a
+            cloud's number is out of range, the space or the batch does not fit into keys, or
+            ``native`` is asked for and cannot do the dtype or the device.
+        MissingDependencyError: If ``native`` is asked for and was not built.
+
+    Example:
+        >>> space = VoxelSpace((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (4, 4, 4))
+        >>> points = torch.tensor([[1.9, 0.0, 0.0], [9.0, 0.0, 0.0], [0.1, 0.2, 0.3]])
+        >>> voxels = voxelize(points, torch.zeros(3, dtype=torch.int64), space, 1)
+        >>> voxels.grid.coordinates().tolist()
+        [[0, 0, 0, 0], [0, 3, 0, 0]]
+        >>> voxels.inverse().tolist()
+        [1, -1, 0]
     """
-    if not bool(torch.isfinite(positions).all()):
-        row = int((~torch.isfinite(positions).all(1)).nonzero()[0, 0])
-        raise ValueError(f"positions must be finite, got {positions[row].tolist()} in row {row}")
-    if len(batch) and not 0 <= int(batch.min()) <= int(batch.max()) < batch_size:
+    if batch.is_floating_point() or batch.dtype == torch.bool:
+        raise TypeError(f"numbers of clouds as integers expected, got {batch.dtype}")
+    if positions.ndim != 2 or positions.shape[1] != 3 or batch.shape != positions.shape[:1]:
         raise ValueError(
-            f"numbers of clouds must lie in [0, {batch_size}), got {int(batch.min())} to"
-            f" {int(batch.max())}"
+            "positions (n, 3) and a cloud's number for each expected, got"
+            f" {tuple(positions.shape)} and {tuple(batch.shape)}"
         )
-    keys, points, offsets = _torch.voxelize(positions, batch, space.low, space.size, space.shape)
-    return Voxels(SparseGrid(keys, space.shape, batch_size), points, offsets)
+    none = torch.empty(0, dtype=torch.int64, device=positions.device)
+    SparseGrid(none, space.shape, batch_size)  # refuses what does not fit into keys
+    chosen = choose_backend(backend, positions.device)
+    if backend == "auto" and positions.dtype != torch.float32:
+        chosen = "torch"
+    keys, points, offsets = _BACKENDS[chosen](positions, batch, space, batch_size)
+    grid = SparseGrid(keys, space.shape, batch_size, space)
+    return Voxels(grid, points, offsets, len(positions))

@@ -16,15 +16,18 @@ from sparse3d.scene.formats.arrays import open_npy, save_npy
 from sparse3d.scene.gaussians import Gaussians
 from sparse3d.scene.mesh import Mesh
 from sparse3d.scene.points import PointCloud
+from sparse3d.scene.sparse_grid import SparseGrid
 
 __all__ = [
     "StoredArrays",
     "read_boxes",
     "read_gaussians",
+    "read_grid",
     "read_mesh",
     "read_points",
     "save_boxes",
     "save_gaussians",
+    "save_grid",
     "save_mesh",
     "save_points",
 ]
@@ -124,6 +127,40 @@ def read_mesh(path: Path, stored: StoredArrays) -> Mesh:
         return Mesh(vertices, triangles, colors, normals)
     except ValueError as error:
         raise DataError(path, str(error)) from None
+
+
+def save_grid(folder: Path, grid: SparseGrid) -> dict[str, Any]:
+    """Write the arrays of a grid; returns its entry in the index, shape and space included."""
+    files = {"keys": grid.keys} | ({} if grid.features is None else {"features": grid.features})
+    entry = _save(folder, files, len(grid))
+    entry |= {"shape": list(grid.shape), "batch_size": grid.batch_size}
+    if grid.space is not None:
+        entry |= {"low": list(grid.space.low), "size": list(grid.space.size)}
+    return entry
+
+
+def read_grid(path: Path, stored: StoredArrays, empty: SparseGrid) -> SparseGrid:
+    """The grid; features are memory-mapped, keys are looked through.
+
+    Args:
+        path: The index, for messages.
+        stored: Which files.
+        empty: A grid of the same shape, batch and space without a cell.
+
+    Raises:
+        DataError: If an array is missing, damaged or of the wrong shape or type, or keys are not
+            sorted or lie outside the grid.
+    """
+    keys = _required(path, stored.tensor("keys"), "keys", ())
+    features = stored.tensor("features")
+    if features is not None and not (features.ndim == 2 and features.is_floating_point()):
+        raise DataError(path, "array features of n x c floats expected")
+    try:
+        return SparseGrid.of_keys(
+            keys, empty.shape, empty.batch_size, space=empty.space, features=features
+        )
+    except (TypeError, ValueError) as error:
+        raise DataError(path, f"grid: {error}") from None
 
 
 def save_boxes(path: Path, boxes: Boxes3D) -> None:

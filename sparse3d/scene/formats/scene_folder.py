@@ -4,6 +4,7 @@ It holds everything that a ``Scene`` holds, exactly. Nothing in it is pickled, n
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -24,7 +25,9 @@ from sparse3d.scene.formats.json_fields import Fields, read_json
 from sparse3d.scene.formats.photos import link_or_copy
 from sparse3d.scene.formats.scene_arrays import StoredArrays
 from sparse3d.scene.scene import Frame, Scene, Split
+from sparse3d.scene.sparse_grid import SparseGrid
 from sparse3d.scene.stored import Stored
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["FORMAT", "VERSION", "read_scene", "write_scene"]
 
@@ -60,6 +63,7 @@ def read_scene(path: Path) -> Scene:
         points=_stored(path, index, "points", scene_arrays.read_points),
         gaussians=_stored(path, index, "gaussians", scene_arrays.read_gaussians),
         mesh=_stored(path, index, "mesh", scene_arrays.read_mesh),
+        grid=_stored_grid(path, index),
         metric=index.values.get("metric") is True,
         format="scene",
         source=path,
@@ -80,6 +84,7 @@ def write_scene(scene: Scene, path: Path) -> None:
         index: dict[str, Any] = {"format": _KIND, "version": VERSION}
         index |= {"name": scene.name, "metric": scene.metric}
         points, gaussians, mesh = scene.read_points(), scene.read_gaussians(), scene.read_mesh()
+        grid = scene.read_grid()
         if points is not None:
             index["points"] = _placed("points", scene_arrays.save_points(draft / "points", points))
         if gaussians is not None:
@@ -87,6 +92,8 @@ def write_scene(scene: Scene, path: Path) -> None:
             index["gaussians"] = _placed("gaussians", entry)
         if mesh is not None:
             index["mesh"] = _placed("mesh", scene_arrays.save_mesh(draft / "mesh", mesh))
+        if grid is not None:
+            index["grid"] = _placed("grid", scene_arrays.save_grid(draft / "grid", grid))
         frames = [_saved_frame(draft, i, frame) for i, frame in enumerate(scene.frames)]
         (draft / _INDEX).write_text(_text_of(index, frames), encoding="utf-8")
 
@@ -214,14 +221,46 @@ def _stored(
     entry = _object(fields, key)
     if entry is None:
         return None
-    arrays = {name: _files(root, entry, name) for name in ("arrays", "extra")}
-    stored = StoredArrays(arrays["arrays"], arrays["extra"], _row_count(entry))
+    stored = _arrays(root, entry)
     present = frozenset(stored.files)
     return Stored(root / _INDEX, partial(_read_with, reader, stored), stored.count, present)
 
 
+def _arrays(root: Path, entry: Fields) -> StoredArrays:
+    files, extra = (_files(root, entry, name) for name in ("arrays", "extra"))
+    return StoredArrays(files, extra, _row_count(entry))
+
+
 def _read_with(reader: Callable[[Path, StoredArrays], T], stored: StoredArrays, path: Path) -> T:
     return reader(path, stored)
+
+
+def _stored_grid(root: Path, fields: Fields) -> Stored[SparseGrid] | None:
+    entry = _object(fields, "grid")
+    if entry is None:
+        return None
+    stored, keys = _arrays(root, entry), torch.empty(0, dtype=torch.int64)
+    (x, y, z), batch_size = _three(entry, "shape"), _row_count(entry, "batch_size")
+    shape = (int(x), int(y), int(z))
+    if shape != (x, y, z):
+        raise entry.error(f"shape must be whole numbers, got {[x, y, z]}")
+    try:
+        space = None
+        if entry.values.get("low") is not None:
+            space = VoxelSpace(_three(entry, "low"), _three(entry, "size"), shape)
+        empty = SparseGrid(keys, shape, batch_size, space)
+    except ValueError as error:
+        raise entry.error(str(error)) from None
+    read = partial(_read_with, partial(scene_arrays.read_grid, empty=empty), stored)
+    return Stored(root / _INDEX, read, stored.count)
+
+
+def _three(fields: Fields, key: str) -> tuple[float, float, float]:
+    numbers = _numbers(fields, key)
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise fields.error(f"{key} must be 3 finite numbers, got {numbers}")
+    x, y, z = numbers
+    return x, y, z
 
 
 def _stored_boxes(root: Path, fields: Fields) -> Stored[Boxes3D] | None:
@@ -246,10 +285,10 @@ def _inside(root: Path, text: str, fields: Fields) -> Path:
     return Path(f"{root}/{text}")
 
 
-def _row_count(fields: Fields) -> int:
-    count = fields.values.get("count")
+def _row_count(fields: Fields, key: str = "count") -> int:
+    count = fields.values.get(key)
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise fields.error(f"count must be a whole number, got {count!r}")
+        raise fields.error(f"{key} must be a whole number, got {count!r}")
     return count
 
 

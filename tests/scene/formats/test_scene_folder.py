@@ -13,7 +13,18 @@ from torch import Tensor
 
 from sparse3d.errors import DataError
 from sparse3d.geometry.intrinsics import Intrinsics
-from sparse3d.scene import Boxes3D, Camera, Frame, Gaussians, ImageBoxes, Mesh, PointCloud, Scene
+from sparse3d.scene import (
+    Boxes3D,
+    Camera,
+    Frame,
+    Gaussians,
+    ImageBoxes,
+    Mesh,
+    PointCloud,
+    Scene,
+    SparseGrid,
+    VoxelSpace,
+)
 from sparse3d.scene.formats import scene_folder
 from sparse3d.scene.stored import Stored
 
@@ -53,6 +64,15 @@ def boxes(n: int = 3) -> Boxes3D:
     )
 
 
+def grid() -> SparseGrid:
+    rng = torch.Generator().manual_seed(4)
+    cells = torch.randint(0, 5, (40, 4), generator=rng) % torch.tensor([2, 5, 3, 4])
+    bare = SparseGrid.of_coordinates(cells, (5, 3, 4), 3)
+    space = VoxelSpace((1 / 3, -2e9, 1e-17), (0.1, 0.2, 0.3), (5, 3, 4))
+    features = torch.randn(len(bare), 6, generator=rng).half()
+    return SparseGrid(bare.keys, bare.shape, bare.batch_size, space, features)
+
+
 def pose() -> Tensor:
     matrix = torch.eye(4, dtype=torch.float64)
     matrix[:2, :2] = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
@@ -85,7 +105,7 @@ def whole_scene(folder: Path) -> Scene:
     rng = torch.Generator().manual_seed(3)
     splat = Gaussians(*(torch.randn(4, *s, generator=rng) for s in ((3,), (4,), (3,), (), (9, 3))))
     mesh = Mesh(torch.rand(5, 3, generator=rng), torch.tensor([[0, 1, 4]]), colors=torch.rand(5, 3))
-    return Scene("whole", frames, cloud(5), splat, mesh, metric=True)
+    return Scene("whole", frames, cloud(5), splat, mesh, grid(), metric=True)
 
 
 def assert_same(a: object, b: object, where: str = "scene") -> None:
@@ -201,6 +221,14 @@ def edited(folder: Path, keys: tuple[str | int, ...], value: object) -> Path:
         ((*FRAME, "boxes", "file"), "a/../../b", "leads out"),
         ((*FRAME, "boxes", "file"), "..\\b", "leads out"),
         ((*FRAME, "boxes", "file"), "C:/b", "leads out"),
+        (("grid", "shape"), [5, 3], "shape must be 3 finite"),
+        (("grid", "shape"), [5, 3, float("inf")], "shape must be 3 finite"),
+        (("grid", "shape"), [5, 3, 65537], "cells an axis"),
+        (("grid", "shape"), [5, 3, 4.5], "shape must be whole"),
+        (("grid", "batch_size"), -1, "batch_size must be a whole"),
+        (("grid", "batch_size"), 16385, "at most 16384 grids"),
+        (("grid", "size"), [0.1, 0, 0.1], "edges of cells must be positive"),
+        (("grid", "size"), ..., "size must be 3 finite"),
         ((*CAMERA, "image"), "../in/photo.jpg", "leads out"),
         ((*CAMERA, "lens"), "pinhole", "at most 0 distortion"),
         ((*CAMERA, "lens"), "sphere", "pinhole, opencv or fisheye"),
@@ -235,6 +263,39 @@ def test_arrays_that_do_not_fit_are_refused(
     scene = scene_folder.read_scene(edited(tmp_path, ("points", *keys), value))
     with pytest.raises(DataError, match=message):
         scene.read_points()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("count",), 6, "6 rows"),
+        (("arrays", "keys"), ..., "keys expected"),
+        (("arrays", "keys"), "points/labels.npy", "rows expected"),
+        (("arrays", "features"), "grid/keys.npy", "n x c floats"),
+        (("shape",), [4, 3, 4], "must lie in"),
+        (("batch_size",), 1, "must lie in"),
+    ],
+)
+def test_grids_that_do_not_fit_are_refused(
+    tmp_path: Path, keys: tuple[str | int, ...], value: object, message: str
+) -> None:
+    path = edited(tmp_path, ("grid", *keys), value)
+    if keys == ("shape",):
+        edited_index = json.loads((path / "scene.json").read_text())
+        del edited_index["grid"]["low"]
+        (path / "scene.json").write_text(json.dumps(edited_index))
+    scene = scene_folder.read_scene(path)
+    with pytest.raises(DataError, match=message):
+        scene.read_grid()
+
+
+def test_keys_of_a_grid_must_be_sorted(tmp_path: Path) -> None:
+    scene_folder.write_scene(Scene("one", grid=grid()), tmp_path / "out")
+    file = tmp_path / "out/grid/keys.npy"
+    np.save(file, np.load(file)[::-1])
+    scene = scene_folder.read_scene(tmp_path / "out")
+    with pytest.raises(DataError, match="sorted, distinct keys expected"):
+        scene.read_grid()
 
 
 @pytest.mark.parametrize("file", ["positions", "boxes", "triangles", "sh"])

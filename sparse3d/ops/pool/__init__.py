@@ -1,0 +1,102 @@
+"""Maxima and averages over the cells that a kernel reads, and the way back."""
+
+from typing import NamedTuple
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from sparse3d.ops.neighbours import Rulebook
+from sparse3d.ops.pool import _torch
+
+__all__ = ["MaxPooled", "average_pool", "average_unpool", "max_pool", "max_unpool"]
+
+
+class MaxPooled(NamedTuple):
+    """The largest inputs of each output, channel by channel."""
+
+    features: Float[Tensor, "m c"]
+    """0 where an output reads no input."""
+    winners: Int64[Tensor, "m c"]
+    """Row of the input that it was, -1 where there is none; of equal ones that of the first offset
+    of the kernel."""
+
+
+def max_pool(features: Float[Tensor, "n c"], rulebook: Rulebook) -> MaxPooled:
+    """The largest of the inputs that each output reads; cells without features do not count.
+
+    The gradient flows to the winners. What is not a number wins.
+
+    Args:
+        features: Inputs, one row a cell.
+        rulebook: Of the grid and the kernel.
+
+    Raises:
+        ValueError: If the features are not those of the rulebook's inputs.
+    """
+    _check_rows(features, rulebook.inputs, "inputs")
+    return MaxPooled(*_torch.max_pool(features, rulebook))
+
+
+def average_pool(features: Float[Tensor, "n c"], rulebook: Rulebook) -> Float[Tensor, "m c"]:
+    """The mean of the inputs that each output reads; cells without features do not count.
+
+    Where an output reads no input it is 0. Sums are taken in a fixed order.
+
+    Args:
+        features: Inputs, one row a cell.
+        rulebook: Of the grid and the kernel.
+
+    Raises:
+        ValueError: If the features are not those of the rulebook's inputs.
+    """
+    _check_rows(features, rulebook.inputs, "inputs")
+    return _torch.average(features, rulebook)
+
+
+def max_unpool(
+    features: Float[Tensor, "m c"], winners: Int64[Tensor, "m c"], inputs: int
+) -> Float[Tensor, "n c"]:
+    """Put features of outputs where the largest inputs were; elsewhere is 0.
+
+    An input that was the largest of several outputs gets the sum of them, so that this is the
+    adjoint of :func:`max_pool` with the same winners.
+
+    Args:
+        features: One row an output.
+        winners: As :func:`max_pool` returns them.
+        inputs: Number of cells to unpool to.
+
+    Raises:
+        ValueError: If there is not a winner for each feature, or one is not among the inputs.
+    """
+    if features.shape != winners.shape:
+        raise ValueError(
+            f"a winner for each feature {tuple(features.shape)} expected, got"
+            f" {tuple(winners.shape)}"
+        )
+    if winners.numel() and not -1 <= int(winners.min()) <= int(winners.max()) < inputs:
+        raise ValueError(
+            f"winners must lie in [-1, {inputs}), got {int(winners.min())} to {int(winners.max())}"
+        )
+    return _torch.max_unpool(features, winners, inputs)
+
+
+def average_unpool(features: Float[Tensor, "m c"], rulebook: Rulebook) -> Float[Tensor, "n c"]:
+    """Copy features of outputs to the inputs that they read.
+
+    An input that several outputs read gets their mean, one that none reads 0.
+
+    Args:
+        features: One row an output.
+        rulebook: Of the pooling: from the cells to unpool to, to those of the features.
+
+    Raises:
+        ValueError: If the features are not those of the rulebook's outputs.
+    """
+    _check_rows(features, rulebook.outputs, "outputs")
+    return _torch.average(features, rulebook.reversed())
+
+
+def _check_rows(features: Tensor, expected: int, name: str) -> None:
+    if len(features) != expected:
+        raise ValueError(f"the rulebook is for {expected} {name}, got {len(features)} features")
