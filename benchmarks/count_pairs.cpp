@@ -1,8 +1,8 @@
 // Counts Gaussian-pixel pairs of a picture: those that are drawn, and those that are evaluated by a
-// rasteriser like native/kernels/blend.cpp and blend_backward.cpp, which walk over the rows of tiles
-// of 16 by 16 pixels. Forward, a Gaussian is evaluated at all 16 pixels of a row that it reaches, as
-// long as one of them has not ended; backward, at the registers of a row that it reaches, if it may
-// have been drawn at a pixel of the row.
+// rasteriser like native/kernels/blend.cpp and blend_backward.cpp, which walk over the strips of
+// tiles of 16 by 16 pixels: registers of pixels of a row. A Gaussian is evaluated at all pixels of
+// a strip that it reaches; forward as long as one of them has not ended, backward if it may have
+// been drawn at one of them.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -19,10 +19,10 @@ struct Counts {
 };
 
 struct Picture {
-  int columns;              // tiles in a row
+  int strips;               // of a row of pixels
   int lanes;                // pixels of a register
   std::vector<float> left;  // transmittance; negative once the pixel has ended
-  std::vector<int> live;    // pixels that have not ended, by tile and row
+  std::vector<int> live;    // pixels that have not ended, by strip
   Counts counts;
 };
 
@@ -58,20 +58,18 @@ void draw(const Projected& p, const Scene& scene, int x, int y, int& live, Pictu
   left = ends ? -left : after;
 }
 
-// A pixel's end is before the Gaussian that ends it, so the last live pixel of a row keeps backward
-// from a Gaussian that forward has seen.
-void draw_row(const Projected& p, const Scene& scene, int column, int y, const Span& span,
-              Picture& picture) {
-  const int begin = column * kTile, end = std::min(scene.width, begin + kTile);
-  const int tile = y / kTile * picture.columns + column;
-  int& live = picture.live[static_cast<std::size_t>(tile) * kTile + y % kTile];
-  if (live == 0 || !reaches(span, begin, kTile)) return;
-  picture.counts.forward += kTile;
-  for (int x = begin; x < end; ++x)
+// A pixel's end is before the Gaussian that ends it, so the last live pixel of a strip keeps
+// backward from a Gaussian that forward has seen.
+void draw_strip(const Projected& p, const Scene& scene, int first, int y, const Span& span,
+                Picture& picture) {
+  const int end = std::min(scene.width, first + picture.lanes);
+  if (first >= end) return;
+  int& live = picture.live[static_cast<std::size_t>(y) * picture.strips + first / picture.lanes];
+  if (live == 0 || !reaches(span, first, picture.lanes)) return;
+  picture.counts.forward += picture.lanes;
+  for (int x = first; x < end; ++x)
     if (reaches(span, x, 1)) draw(p, scene, x, y, live, picture);
-  if (live == 0) return;
-  for (int first = begin; first < begin + kTile; first += picture.lanes)
-    if (reaches(span, first, picture.lanes)) picture.counts.backward += picture.lanes;
+  if (live != 0) picture.counts.backward += picture.lanes;
 }
 
 void draw_band(const Projected& p, const Scene& scene, int band, Picture& picture) {
@@ -86,18 +84,20 @@ void draw_band(const Projected& p, const Scene& scene, int band, Picture& pictur
   const int first = static_cast<int>(std::max(std::ceil(low - 0.5f), 0.0f));
   const int last = static_cast<int>(std::min(std::floor(high - 0.5f), scene.width - 1.0f));
   if (first > last) return;
-  for (int column = first / kTile; column <= last / kTile; ++column)
-    for (int row = 0; row < kTile; ++row)
-      draw_row(p, scene, column, band * kTile + row, spans[row], picture);
+  for (int row = 0; row < kTile; ++row)
+    for (int x = first / kTile * kTile; x <= last; x += picture.lanes)
+      draw_strip(p, scene, x, band * kTile + row, spans[row], picture);
 }
 
 Picture blank(const Scene& scene, int lanes) {
-  const int columns = (scene.width + kTile - 1) / kTile, bands = (scene.height + kTile - 1) / kTile;
-  Picture picture{columns, lanes, {}, {}, {}};
+  const int strips = (scene.width + lanes - 1) / lanes;
+  Picture picture{strips, lanes, {}, {}, {}};
   picture.left.assign(static_cast<std::size_t>(scene.width) * scene.height, 1);
-  picture.live.resize(static_cast<std::size_t>(columns) * bands * kTile);
-  for (std::size_t i = 0; i < picture.live.size(); ++i)
-    picture.live[i] = std::min(kTile, scene.width - static_cast<int>(i / kTile % columns) * kTile);
+  picture.live.resize(static_cast<std::size_t>(strips) * scene.height);
+  for (std::size_t i = 0; i < picture.live.size(); ++i) {
+    const int first = static_cast<int>(i) % strips * lanes;
+    picture.live[i] = std::min(lanes, scene.width - first);
+  }
   return picture;
 }
 
@@ -114,7 +114,7 @@ std::vector<Projected> front_to_back(const Scene& scene) {
 
 }  // namespace
 
-// `lanes`: pixels that the backward pass evaluates at once.
+// `lanes`: pixels of a strip; they divide the tile's edge.
 extern "C" void count_pairs(const Scene* scene, int lanes, Counts* counts) {
   Picture picture = blank(*scene, lanes);
   const int bands = (scene->height + kTile - 1) / kTile;

@@ -42,10 +42,12 @@ void expect_images(const T& images, std::size_t views, int width, int height, co
 
 RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_scales,
                       const In1& logits, const In3& sh, const In3& poses, const In3& matrices,
-                      const In2& background, float near, float blur, bool orthographic,
-                      bool antialiased, const std::optional<Tensor<const bool, 2>>& tiles,
+                      const In2& background, float near, float blur, float max_alpha,
+                      bool orthographic, bool antialiased, bool surfels,
+                      const std::optional<Tensor<const bool, 2>>& tiles,
                       const Tensor<float, 4>& colors, const Tensor<float, 3>& alphas,
-                      const Tensor<float, 3>& depths, const Tensor<std::int32_t, 2>& radii) {
+                      const Tensor<float, 3>& depths, const Tensor<std::int32_t, 2>& radii,
+                      const std::optional<Tensor<float, 2>>& weights) {
   const GaussianArrays in = gaussians(means, quaternions, log_scales, logits, sh);
   const int height = static_cast<int>(colors.shape(1)), width = static_cast<int>(colors.shape(2));
   const std::size_t views = poses.shape(0);
@@ -54,12 +56,18 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
   expect_images(depths, views, width, height, "depths");
   expect_extent(matrices, 0, static_cast<std::int64_t>(views), "matrices");
   expect_extent(background, 0, static_cast<std::int64_t>(views), "background");
+  expect_extent(radii, 0, static_cast<std::int64_t>(views), "radii");
   expect_extent(radii, 1, static_cast<std::int64_t>(means.shape(0)), "radii");
+  if (weights) {
+    expect_extent(*weights, 0, static_cast<std::int64_t>(views), "weights");
+    expect_extent(*weights, 1, static_cast<std::int64_t>(means.shape(0)), "weights");
+  }
   if (tiles) {
     expect_extent(*tiles, 0, (height + kTile - 1) / kTile, "tiles");
     expect_extent(*tiles, 1, (width + kTile - 1) / kTile, "tiles");
   }
-  const DrawRules rules{near, blur, orthographic, antialiased, tiles ? tiles->data() : nullptr};
+  const DrawRules rules{near,        blur,    max_alpha, orthographic,
+                        antialiased, surfels, tiles ? tiles->data() : nullptr};
   RasterizePlan plan;
   plan.count = static_cast<std::int64_t>(means.shape(0));
   const std::size_t pixels = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
@@ -71,7 +79,8 @@ RasterizePlan forward(const In2& means, const In2& quaternions, const In2& log_s
                                alphas.data() + pixels * i,
                                depths.data() + pixels * i,
                                nullptr,
-                               nullptr};
+                               nullptr,
+                               weights ? weights->data() + i * means.shape(0) : nullptr};
     plan.views.push_back(
         draw(in, plan.count, view, rules.wanted, images, radii.data() + i * means.shape(0)));
   }
@@ -93,7 +102,8 @@ void backward(const RasterizePlan& plan, const In2& means, const In2& quaternion
     expect_extent(*shape_gradients, 0, static_cast<std::int64_t>(plan.views.size()),
                   "shape_gradients");
     expect_extent(*shape_gradients, 1, plan.count, "shape_gradients");
-    expect_extent(*shape_gradients, 2, kShapeSums, "shape_gradients");
+    for (const ViewPlan& view : plan.views)
+      expect_extent(*shape_gradients, 2, shape_sums(view.view), "shape_gradients");
   }
   const GaussianGradients out{out_means.data(), out_quaternions.data(), out_log_scales.data(),
                               out_logits.data(), out_sh.data()};
@@ -111,7 +121,7 @@ void backward(const RasterizePlan& plan, const In2& means, const In2& quaternion
                                 depth_gradients.data() + pixels * i};
     double pose[12] = {}, backdrop[3] = {};
     const float* more =
-        shape_gradients ? shape_gradients->data() + kShapeSums * i * means.shape(0) : nullptr;
+        shape_gradients ? shape_gradients->data() + shape_sums(view) * i * means.shape(0) : nullptr;
     draw_backward(in, plan.count, plan.views[i], images, more, out,
                   out_centres.data() + 2 * i * means.shape(0), pose, backdrop);
     for (int row = 0; row < 3; ++row) {
@@ -182,7 +192,7 @@ void channels_backward(const RasterizePlan& plan, std::size_t view, const In2& v
     return out->data();
   };
   const ChannelGradients out{data(out_values, each, "out_values"),
-                             data(out_shape, kShapeSums, "out_shape"),
+                             data(out_shape, shape_sums(drawn.view), "out_shape"),
                              data(out_absolute, 2, "out_absolute")};
   const auto count = static_cast<std::int64_t>(gradients.shape(2));
   draw_channels_backward(drawn, channel_set(plan, values, indices, count), gradients.data(), out);
@@ -238,9 +248,11 @@ void bind_rasterize(nanobind::module_& module) {
                    "Projecting with colours, sorting and listing by tile, blending; all views.");
   module.def("rasterize_forward", &forward, arg("means"), arg("quaternions"), arg("log_scales"),
              arg("logit_opacities"), arg("sh"), arg("world_from_camera"), arg("matrices"),
-             arg("background"), arg("near"), arg("blur"), arg("orthographic"), arg("antialiased"),
-             arg("tiles").none(), arg("colors"), arg("alphas"), arg("depths"), arg("radii"),
-             release, "Draw all views into colors, alphas, depths and radii.");
+             arg("background"), arg("near"), arg("blur"), arg("max_alpha"), arg("orthographic"),
+             arg("antialiased"), arg("surfels"), arg("tiles").none(), arg("colors"), arg("alphas"), arg("depths"), arg("radii"),
+             arg("weights").none(), release,
+             "Draw all views into colors, alphas, depths and radii; add each Gaussian's weights to "
+             "the zeros in weights.");
   module.def("rasterize_backward", &backward, arg("plan"), arg("means"), arg("quaternions"),
              arg("log_scales"), arg("logit_opacities"), arg("sh"), arg("background"),
              arg("alphas"), arg("depths"), arg("color_gradients"), arg("alpha_gradients"),

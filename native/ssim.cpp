@@ -1,7 +1,7 @@
-// Means of L1 and SSIM of two images and the gradient of their weighted sum, row by row.
+// Means of L1 and SSIM of two images and the gradient of their weighted sum, tile by tile.
 //
-// Every row is computed by one thread and the rows' sums are added in order, so the result does not
-// depend on the number of threads.
+// A pixel has the same values whichever tile it is computed for, and sums are added in order, so the
+// result does not depend on the number of threads.
 #include "kernels/ssim.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -29,8 +29,20 @@ struct Images {
   const bool* mask;  // one value a pixel, or null
   std::int64_t height, width, channels;
 
-  std::int64_t count() const { return width * channels; }
-  std::int64_t stride() const { return count() + 2 * kRadius * channels; }
+  // Values before a pixel.
+  std::int64_t at(std::int64_t row, std::int64_t column) const {
+    return (row * width + column) * channels;
+  }
+};
+
+struct Range {
+  std::int64_t begin, end;
+
+  std::int64_t size() const { return end - begin; }
+  bool holds(std::int64_t number) const { return number >= begin && number < end; }
+  Range grown(std::int64_t by, std::int64_t limit) const {
+    return {std::max<std::int64_t>(begin - by, 0), std::min(end + by, limit)};
+  }
 };
 
 // Rows of floats that are not initialised, one block.
@@ -45,101 +57,167 @@ class Block {
   std::unique_ptr<float[]> values_;
 };
 
-// The mask of a row with a value for each channel, or null.
-const float* mask_row(const Images& images, std::int64_t row, float* out) {
-  if (images.mask == nullptr) return nullptr;
-  const bool* mask = images.mask + row * images.width;
-  for (std::int64_t i = 0; i < images.width; ++i)
-    std::fill_n(out + i * images.channels, images.channels, mask[i] ? 1.0f : 0.0f);
-  return out;
-}
+// What comes of the images. Sums are those of the part of a row that a tile has, [tiles, rows].
+struct Results {
+  float ssim_scale, l1_scale;  // of the gradient
+  float* gradient;             // null if it is not wanted
+  std::vector<double> l1, ssim;
+};
 
-void clear_padding(const Images& images, std::int64_t rows, float* padded) {
-  const std::int64_t pad = kRadius * images.channels;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    std::fill_n(padded + i * images.stride(), pad, 0.0f);
-    std::fill_n(padded + i * images.stride() + pad + images.count(), pad, 0.0f);
+// Some columns, from top to bottom. Of what is blurred along rows it keeps as many rows as the blur
+// down the columns needs, so that all stays in the cache; what is needed around is computed again.
+class Tile {
+ public:
+  Tile(const Images& images, Range rows, Range columns, std::size_t sums, Results& results)
+      : images_(images),
+        results_(results),
+        rows_(rows),
+        columns_(columns),
+        near_(with_gradient() ? columns.grown(kRadius, images.width) : columns),
+        far_(near_.grown(kRadius, images.width)),
+        pad_(kRadius * images.channels),
+        width_(near_.size() * images.channels),
+        own_width_(columns.size() * images.channels),
+        sums_(sums),
+        next_derivatives_(with_gradient() ? rows.grown(kRadius, images.height).begin : rows.begin),
+        next_moments_(std::max<std::int64_t>(next_derivatives_ - kRadius, 0)),
+        moments_(kSsimTaps, kSsimMoments * width_),
+        derivatives_(with_gradient() ? kSsimTaps : 0, kSsimDerivatives * own_width_),
+        blurred_(1, kSsimMoments * width_),
+        padded_(kSsimMoments, width_ + 2 * pad_),
+        mask_(1, far_.size() * images.channels),
+        zeros_(static_cast<std::size_t>(kSsimMoments * width_)) {}
+
+  void run() {
+    for (std::int64_t row = rows_.begin; row < rows_.end; ++row)
+      if (with_gradient())
+        gather_gradient(row);
+      else
+        find_derivatives(row);
   }
-}
 
-void blur_horizontally(const Images& images, std::int64_t rows, const float* padded, float* out) {
-  const auto blur = SPARSE3D_PICK(ssim_blur);
-  for (std::int64_t i = 0; i < rows; ++i) {
+ private:
+  bool with_gradient() const { return results_.gradient != nullptr; }
+  std::int64_t below(std::int64_t row) const { return std::min(row + kRadius, images_.height - 1); }
+  std::size_t sum_of(std::int64_t row) const { return sums_ + static_cast<std::size_t>(row); }
+
+  // The mask with a value for each channel, or null.
+  const float* mask(std::int64_t row, Range columns) {
+    if (images_.mask == nullptr) return nullptr;
+    const bool* mask = images_.mask + row * images_.width + columns.begin;
+    for (std::int64_t i = 0; i < columns.size(); ++i)
+      std::fill_n(mask_.row(0) + i * images_.channels, images_.channels, mask[i] ? 1.0f : 0.0f);
+    return mask_.row(0);
+  }
+
+  void clear_padding(std::int64_t rows) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      std::fill_n(padded_.row(i), pad_, 0.0f);
+      std::fill_n(padded_.row(i) + width_ + pad_, pad_, 0.0f);
+    }
+  }
+
+  // Blurs x, y, x^2 + y^2 and x y along the rows up to `last`.
+  void find_moments(std::int64_t last) {
+    for (; next_moments_ <= last; ++next_moments_) {
+      const std::int64_t row = next_moments_, from = images_.at(row, far_.begin);
+      if (rows_.holds(row)) add_distance(row);
+      clear_padding(kSsimMoments);
+      SPARSE3D_PICK(ssim_products)
+      (images_.x + from, images_.y + from, mask(row, far_), far_.size() * images_.channels,
+       width_ + 2 * pad_, padded_.row(0) + pad_ - (near_.begin - far_.begin) * images_.channels);
+      blur_horizontally(kSsimMoments, 0, width_, moments_.row(row % kSsimTaps));
+    }
+  }
+
+  void add_distance(std::int64_t row) {
+    const std::int64_t from = images_.at(row, columns_.begin);
+    results_.l1[sum_of(row)] = SPARSE3D_PICK(ssim_distance)(
+        images_.x + from, images_.y + from, mask(row, columns_), own_width_);
+  }
+
+  // Compares the rows up to `last`; blurs the derivatives along the rows if they are wanted.
+  void find_derivatives(std::int64_t last) {
+    const std::int64_t before = (columns_.begin - near_.begin) * images_.channels;
+    for (; next_derivatives_ <= last; ++next_derivatives_) {
+      const std::int64_t row = next_derivatives_;
+      find_moments(below(row));
+      blur_vertically(moments_, row, kSsimMoments * width_);
+      compare(0, before);
+      const double ssim = compare(before, own_width_);
+      compare(before + own_width_, width_ - before - own_width_);
+      if (rows_.holds(row)) results_.ssim[sum_of(row)] = ssim;
+      if (!with_gradient()) continue;
+      clear_padding(kSsimDerivatives);
+      blur_horizontally(kSsimDerivatives, before, own_width_, derivatives_.row(row % kSsimTaps));
+    }
+  }
+
+  double compare(std::int64_t begin, std::int64_t count) {
+    float* out = with_gradient() ? padded_.row(0) + pad_ + begin : nullptr;
+    return SPARSE3D_PICK(ssim_values)(blurred_.row(0) + begin, count, width_, width_ + 2 * pad_,
+                                      out);
+  }
+
+  // Blurs the derivatives down the columns and gathers the gradient of each pixel.
+  void gather_gradient(std::int64_t row) {
+    find_derivatives(below(row));
+    blur_vertically(derivatives_, row, kSsimDerivatives * own_width_);
+    const std::int64_t from = images_.at(row, columns_.begin);
+    SPARSE3D_PICK(ssim_gradient)
+    (images_.x + from, images_.y + from, mask(row, columns_), blurred_.row(0), own_width_,
+     results_.ssim_scale, results_.l1_scale, results_.gradient + from);
+  }
+
+  // `count` values of each of the padded rows, from the value `begin` behind the padding.
+  void blur_horizontally(std::int64_t rows, std::int64_t begin, std::int64_t count, float* out) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const float* taps[kSsimTaps];
+      for (std::int64_t tap = 0; tap < kSsimTaps; ++tap)
+        taps[tap] = padded_.row(i) + begin + tap * images_.channels;
+      SPARSE3D_PICK(ssim_blur)(taps, count, out + i * count);
+    }
+  }
+
+  void blur_vertically(Block& source, std::int64_t row, std::int64_t count) {
     const float* taps[kSsimTaps];
-    for (std::int64_t tap = 0; tap < kSsimTaps; ++tap)
-      taps[tap] = padded + i * images.stride() + tap * images.channels;
-    blur(taps, images.count(), out + i * images.count());
+    for (std::int64_t tap = 0; tap < kSsimTaps; ++tap) {
+      const std::int64_t from = row + tap - kRadius;
+      const bool outside = from < 0 || from >= images_.height;
+      taps[tap] = outside ? zeros_.data() : source.row(from % kSsimTaps);
+    }
+    SPARSE3D_PICK(ssim_blur)(taps, count, blurred_.row(0));
+  }
+
+  const Images& images_;
+  Results& results_;
+  Range rows_, columns_;      // of the results
+  Range near_, far_;          // columns that the results depend on: compared, read
+  std::int64_t pad_, width_, own_width_;
+  std::size_t sums_;          // where its sums begin
+  std::int64_t next_derivatives_, next_moments_;
+  Block moments_, derivatives_, blurred_, padded_, mask_;
+  std::vector<float> zeros_;
+};
+
+constexpr std::int64_t kTileWidth = 128;  // pixels; rows that are kept fill some 100 KiB
+
+// Tiles are as wide on every machine, which fixes the order of sums, and as high as threads need.
+void run_tiles(const Images& images, Results& results) {
+  const std::int64_t columns = (images.width + kTileWidth - 1) / kTileWidth;
+  const std::int64_t wanted = (2 * omp_get_max_threads() + columns - 1) / columns;
+  const std::int64_t bands = std::min(wanted, images.height);
+#pragma omp parallel for schedule(dynamic)
+  for (std::int64_t i = 0; i < columns * bands; ++i) {
+    const std::int64_t column = i / bands, band = i % bands;
+    const Range rows = {images.height * band / bands, images.height * (band + 1) / bands};
+    const Range own = {column * kTileWidth, std::min(images.width, (column + 1) * kTileWidth)};
+    Tile(images, rows, own, static_cast<std::size_t>(column * images.height), results).run();
   }
 }
 
-void blur_vertically(Block& source, const std::vector<float>& zeros, std::int64_t row,
-                     std::int64_t height, float* out) {
-  const float* taps[kSsimTaps];
-  for (std::int64_t tap = 0; tap < kSsimTaps; ++tap) {
-    const std::int64_t from = row + tap - kRadius;
-    taps[tap] = from < 0 || from >= height ? zeros.data() : source.row(from);
-  }
-  SPARSE3D_PICK(ssim_blur)(taps, static_cast<std::int64_t>(zeros.size()), out);
-}
-
-// Blurs x, y, x^2 + y^2 and x y along the rows; returns the sum of |x - y|.
-double blur_moments(const Images& images, Block& moments) {
-  Block padded(omp_get_max_threads(), kSsimMoments * images.stride());
-  Block masks(omp_get_max_threads(), images.count());
-  std::vector<double> sums(static_cast<std::size_t>(images.height));
-  const auto products = SPARSE3D_PICK(ssim_products);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t row = 0; row < images.height; ++row) {
-    float* own = padded.row(omp_get_thread_num());
-    const float* mask = mask_row(images, row, masks.row(omp_get_thread_num()));
-    const std::int64_t begin = row * images.count();
-    clear_padding(images, kSsimMoments, own);
-    sums[static_cast<std::size_t>(row)] =
-        products(images.x + begin, images.y + begin, mask, images.count(), images.stride(),
-                 own + kRadius * images.channels);
-    blur_horizontally(images, kSsimMoments, own, moments.row(row));
-  }
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
-
-// Blurs the moments down the columns; returns the sum of SSIM. Blurs the derivatives along the
-// rows if they are wanted.
-double compare(const Images& images, Block& moments, Block* derivatives) {
-  Block blurred(omp_get_max_threads(), kSsimMoments * images.count());
-  Block padded(omp_get_max_threads(), kSsimDerivatives * images.stride());
-  const std::vector<float> zeros(static_cast<std::size_t>(kSsimMoments * images.count()));
-  std::vector<double> sums(static_cast<std::size_t>(images.height));
-  const auto values = SPARSE3D_PICK(ssim_values);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t row = 0; row < images.height; ++row) {
-    float* own = blurred.row(omp_get_thread_num());
-    float* wide = padded.row(omp_get_thread_num());
-    blur_vertically(moments, zeros, row, images.height, own);
-    float* inside = derivatives == nullptr ? nullptr : wide + kRadius * images.channels;
-    sums[static_cast<std::size_t>(row)] = values(own, images.count(), images.stride(), inside);
-    if (derivatives == nullptr) continue;
-    clear_padding(images, kSsimDerivatives, wide);
-    blur_horizontally(images, kSsimDerivatives, wide, derivatives->row(row));
-  }
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
-
-// Blurs the derivatives down the columns and gathers the gradient of each pixel.
-void gather_gradient(const Images& images, Block& derivatives, float ssim_scale, float l1_scale,
-                     float* gradient) {
-  Block blurred(omp_get_max_threads(), kSsimDerivatives * images.count());
-  Block masks(omp_get_max_threads(), images.count());
-  const std::vector<float> zeros(static_cast<std::size_t>(kSsimDerivatives * images.count()));
-  const auto gather = SPARSE3D_PICK(ssim_gradient);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t row = 0; row < images.height; ++row) {
-    float* own = blurred.row(omp_get_thread_num());
-    const float* mask = mask_row(images, row, masks.row(omp_get_thread_num()));
-    const std::int64_t begin = row * images.count();
-    blur_vertically(derivatives, zeros, row, images.height, own);
-    gather(images.x + begin, images.y + begin, mask, own, images.count(), ssim_scale, l1_scale,
-           gradient + begin);
-  }
+double sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
 using Image = Tensor<const float, 3>;
@@ -166,14 +244,14 @@ std::pair<double, double> compare_images(const Image& image, const Image& target
   const auto all_values = static_cast<double>(pixels * images.channels);
   const auto used_values = static_cast<double>(std::max<std::int64_t>(used * images.channels, 1));
 
-  Block moments(images.height, kSsimMoments * images.count());
-  const double l1 = blur_moments(images, moments) / used_values;
-  if (!gradient) return {l1, compare(images, moments, nullptr) / all_values};
-  Block derivatives(images.height, kSsimDerivatives * images.count());
-  const double ssim = compare(images, moments, &derivatives) / all_values;
-  gather_gradient(images, derivatives, static_cast<float>(ssim_weight / all_values),
-                  static_cast<float>(l1_weight / used_values), gradient->data());
-  return {l1, ssim};
+  const auto sums = static_cast<std::size_t>((images.width + kTileWidth - 1) / kTileWidth *
+                                             images.height);
+  Results results{static_cast<float>(ssim_weight / all_values),
+                  static_cast<float>(l1_weight / used_values),
+                  gradient ? gradient->data() : nullptr, std::vector<double>(sums),
+                  std::vector<double>(sums)};
+  run_tiles(images, results);
+  return {sum(results.l1) / used_values, sum(results.ssim) / all_values};
 }
 
 }  // namespace

@@ -10,9 +10,9 @@ from harness.cache import ROOT
 from sparse3d.data.simulate.street.frames import simulate_frame
 from sparse3d.errors import MissingDependencyError
 from sparse3d.ops.voxelize import voxelize
-from sparse3d.scene.voxel_space import VoxelSpace
 from sparse3d.scene.formats.lidar_bin import read_sweep
 from sparse3d.scene.sparse_grid import SparseGrid
+from sparse3d.scene.voxel_space import VoxelSpace
 
 __all__ = ["Frame", "FrameSettings", "read_frame", "waves"]
 

@@ -115,7 +115,7 @@ def count_pairs(scene: Scene, lanes: int = 16) -> Pairs:
 
     Args:
         scene: What is drawn, SH degree 0 or 1.
-        lanes: Pixels that the backward pass evaluates at once: floats of a register, up to 16.
+        lanes: Pixels that are evaluated at once: floats of a register, up to 16.
 
     Raises:
         UnavailableError: If there is no g++.

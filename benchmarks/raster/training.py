@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import torch
 
-from harness import Clock, Timing
+from harness import Clock, Timing, UnavailableError
 from raster.render import leaves, render
 from raster.scenes import Scene
 from sparse3d.ops.adam import Adam
 from sparse3d.ops.ssim import photometric_loss
+from sparse3d.train.allocator import keep_freed_memory
 
 __all__ = ["Iteration", "Training", "time_forward", "time_training"]
 
@@ -40,6 +41,7 @@ class Training:
     """Fits a scene to a noisy picture of itself with Adam."""
 
     def __init__(self, scene: Scene) -> None:
+        keep_freed_memory()  # as every training of ours does
         self._scene, parameters = leaves(scene)
         self._optimizer = Adam(parameters, lr=RATE)
         with torch.no_grad():
@@ -56,17 +58,19 @@ class Training:
             moments.append(time.perf_counter())
 
         self._optimizer.zero_grad()
-        colors = render(self._scene).colors
+        drawn = render(self._scene)
         mark()
-        loss = photometric_loss(colors[0], self._target)
+        loss = photometric_loss(drawn.colors[0], self._target)
         mark()
         loss.backward()
         mark()
         self._optimizer.step()
         mark()
         parts = [end - begin for begin, end in pairwise(moments)]
-        stages = colors.grad_fn.plan.seconds  # pyright: ignore  # of our own autograd function
-        return [moments[-1] - moments[0], *parts, *stages]
+        stages = drawn.stages
+        if stages is None:
+            raise UnavailableError("the native kernels were not built, only they tell their stages")
+        return [moments[-1] - moments[0], *parts, stages.project, stages.sort, stages.blend]
 
 
 def time_training(scene: Scene, clock: Clock) -> Iteration:

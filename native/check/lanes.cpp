@@ -39,6 +39,9 @@ void check_comparisons() {
   exact("lanes.if_greater",
         all_pairs([=](Lanes a, Lanes b) { return if_greater(a, b, yes, a); }));
   // Both zeros are equal: which one is the smaller is nobody's business.
+  exact("lanes.larger", all_pairs([](Lanes a, Lanes b) {
+          return plus(larger(b, a), all_lanes(0.0f));
+        }));
   exact("lanes.smaller", all_pairs([](Lanes a, Lanes b) {
           return plus(smaller(b, a), all_lanes(0.0f));
         }));

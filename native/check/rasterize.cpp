@@ -43,13 +43,20 @@ std::vector<std::int32_t> integers(std::int64_t count) {
   return std::vector<std::int32_t>(static_cast<std::size_t>(count), -7);
 }
 
-PinholeView view_of(bool orthographic, bool antialiased) {
+// What a view is drawn by.
+struct Mode {
+  bool orthographic, antialiased, surfels;
+  float max_alpha;
+};
+
+PinholeView view_of(const Mode& mode) {
   const float world_from_camera[] = {0.96f, 0, 0.28f, -0.9f, 0,  1, 0, 0.2f,
                                      -0.28f, 0, 0.96f, -3,   0,  0, 0, 1};
-  const float zoom = orthographic ? 14.0f : 42.0f;
+  const float zoom = mode.orthographic ? 14.0f : 42.0f;
   const float matrix[] = {zoom, 0, 21.3f, 0, 1.1f * zoom, 19.1f, 0, 0, 1};
   return make_view(world_from_camera, matrix, kWidth, kHeight,
-                   {0.05f, 0.3f, orthographic, antialiased, nullptr});
+                   {0.05f, 0.3f, mode.max_alpha, mode.orthographic, mode.antialiased,
+                    mode.surfels, nullptr});
 }
 
 struct Images {
@@ -79,18 +86,46 @@ void report_splats(const std::string& name, const ViewPlan& plan) {
   close(name + ".skew", of_visible(plan, [](const Splat& s) { return s.skew; }));
 }
 
+// A number of every surfel that is visible.
+template <typename Get>
+Floats of_visible_surfels(const ViewPlan& plan, Get get) {
+  Floats values;
+  if (!plan.view.surfels) return values;
+  for (const std::int32_t row : plan.lists.order) values.push_back(get(plan.surfels[row]));
+  return values;
+}
+
+void report_surfels(const std::string& name, const ViewPlan& plan) {
+  const auto report = [&](const char* what, auto get) {
+    close(name + "." + what, of_visible_surfels(plan, get));
+  };
+  report("a0", [](const Surfel& s) { return s.a0; });
+  report("a1", [](const Surfel& s) { return s.a1; });
+  report("b0", [](const Surfel& s) { return s.b0; });
+  report("b1", [](const Surfel& s) { return s.b1; });
+  report("q0", [](const Surfel& s) { return s.q0; });
+  report("q1", [](const Surfel& s) { return s.q1; });
+  report("q2", [](const Surfel& s) { return s.q2; });
+  report("z0", [](const Surfel& s) { return s.z0; });
+  report("z1", [](const Surfel& s) { return s.z1; });
+  report("z2", [](const Surfel& s) { return s.z2; });
+}
+
 ViewPlan check_forward(const std::string& name, const Gaussians& gaussians,
                        const PinholeView& view, const float* background, Images& images) {
   std::vector<std::int32_t> radii = integers(gaussians.count);
+  Floats weights = floats(gaussians.count);
   ViewPlan plan = draw(gaussians.arrays(), gaussians.count, view, nullptr,
                        {background, images.colors.data(), images.alphas.data(),
-                        images.depths.data(), nullptr, nullptr},
+                        images.depths.data(), nullptr, nullptr, weights.data()},
                        radii.data());
   report_splats(name, plan);
+  report_surfels(name, plan);
   exact(name + ".radii", radii);
   close(name + ".colors", images.colors);
   close(name + ".alphas", images.alphas);
   close(name + ".depths", images.depths);
+  close(name + ".weights", weights);
   exact(name + ".last", std::vector<std::int32_t>(plan.last.data(), plan.last.data() + kPixels));
   return plan;
 }
@@ -120,6 +155,13 @@ void check_backward(const std::string& name, const Gaussians& gaussians, const V
   close(name + ".background_gradient", backdrop);
 }
 
+void check_rows(const std::string& name, const ViewPlan& plan) {
+  std::vector<std::int32_t> median = integers(kPixels), dominant = integers(kPixels);
+  draw_rows(plan, median.data(), dominant.data());
+  exact(name + ".median", median);
+  exact(name + ".dominant", dominant);
+}
+
 void check_channels(const std::string& name, std::int64_t count, const ViewPlan& plan,
                     Random& random) {
   constexpr int kEach = 2, kChannels = 5;
@@ -132,18 +174,13 @@ void check_channels(const std::string& name, std::int64_t count, const ViewPlan&
   close(name + ".channels", images);
 
   const Floats gradients = random.many(kChannels * kPixels, -1, 1);
-  Floats by_values = floats(kEach * count), shape = floats(kShapeSums * count);
+  Floats by_values = floats(kEach * count), shape = floats(shape_sums(plan.view) * count);
   Floats absolute = floats(2 * count);
   draw_channels_backward(plan, set, gradients.data(),
                          {by_values.data(), shape.data(), absolute.data()});
   close(name + ".channel_values_gradient", by_values);
   close(name + ".channel_shape_gradient", shape);
   close(name + ".channel_absolute_gradient", absolute);
-
-  std::vector<std::int32_t> median = integers(kPixels), dominant = integers(kPixels);
-  draw_rows(plan, median.data(), dominant.data());
-  exact(name + ".median", median);
-  exact(name + ".dominant", dominant);
 }
 
 void check_view(const std::string& name, const Gaussians& gaussians, const PinholeView& view,
@@ -153,6 +190,7 @@ void check_view(const std::string& name, const Gaussians& gaussians, const Pinho
   const ViewPlan plan = check_forward(name, gaussians, view, background, images);
   check_backward(name, gaussians, plan, background, images, random);
   check_channels(name, gaussians.count, plan, random);
+  check_rows(name, plan);
 }
 
 }  // namespace
@@ -161,10 +199,16 @@ void check_rasterize() {
   Random random(3);
   Gaussians gaussians(random, 400);
   gaussians.spoil();
-  check_view("perspective", gaussians, view_of(false, false), random);
-  check_view("orthographic", gaussians, view_of(true, true), random);
-  check_view("single", Gaussians(random, 1), view_of(false, false), random);
-  check_view("empty", Gaussians(random, 0), view_of(false, false), random);
+  const Mode plain{false, false, false, 0.999f}, discs{false, false, true, 0.999f};
+  check_view("perspective", gaussians, view_of(plain), random);
+  check_view("orthographic", gaussians, view_of({true, true, false, 0.999f}), random);
+  check_view("single", Gaussians(random, 1), view_of(plain), random);
+  check_view("empty", Gaussians(random, 0), view_of(plain), random);
+  check_view("clear", gaussians, view_of({false, false, false, 0.7f}), random);
+  check_view("surfels", gaussians, view_of(discs), random);
+  check_view("orthographic_surfels", gaussians, view_of({true, false, true, 0.9f}), random);
+  check_view("single_surfel", Gaussians(random, 1), view_of(discs), random);
+  check_view("no_surfels", Gaussians(random, 0), view_of(discs), random);
 }
 
 }  // namespace sparse3d::check

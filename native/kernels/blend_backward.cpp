@@ -1,34 +1,31 @@
 #include "kernels/blend.hpp"
-#include "kernels/lanes.hpp"
-#include "kernels/replay.hpp"
+#include "kernels/splat_cover.hpp"
+#include "kernels/strips.hpp"
+#include "kernels/surfel_cover.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
-constexpr int kParts = kTile / kLanes;
+constexpr int kAhead = 8;  // entries
 
-using Row = float[kTile];
-
-// Pixels of a row, and the gradients that arrive there.
-struct alignas(64) RowState {
-  Row t;                        // transmittance behind the entry at hand
-  Row behind;                   // sum over what lies behind of weight * (its values . gradient)
-  Row r, g, b, alpha, depth;    // dL/d sums
-  std::int32_t last[kTile];
-  std::int32_t row_last;
+// Pixels of a strip, and the gradients that arrive there.
+struct alignas(64) Strip {
+  float t[kLanes];       // transmittance behind the entry at hand
+  float behind[kLanes];  // sum over what lies behind of weight * (its values . gradient)
+  float r[kLanes], g[kLanes], b[kLanes], alpha[kLanes], depth[kLanes];  // dL/d sums
+  std::int32_t last[kLanes];
 };
 
-void clear(RowState& s) {
-  for (int i = 0; i < kTile; ++i) {
+void clear(Strip& s) {
+  for (int i = 0; i < kLanes; ++i) {
     s.t[i] = 1.0f;
     s.behind[i] = s.r[i] = s.g[i] = s.b[i] = s.alpha[i] = s.depth[i] = 0.0f;
     s.last[i] = -1;
   }
-  s.row_last = -1;
 }
 
 // Gradients of colour, of alpha (the sum of weights) and of the sum of weighted depths.
-void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, RowState& s,
+void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, Strip& s,
                 double* background_gradient) {
   const float* gradient = images.color_gradients + 3 * pixel;
   const float left = images.transmittances[pixel], alpha = images.alphas[pixel];
@@ -45,116 +42,116 @@ void load_pixel(const BackwardImages& images, std::int64_t pixel, int i, RowStat
   }
   s.behind[i] = left * dot;
   s.last[i] = images.last[pixel];
-  if (s.last[i] > s.row_last) s.row_last = s.last[i];
 }
 
-// Returns the number of the last entry that any pixel may show.
-std::int32_t load(const TileView& tile, const BackwardImages& images, RowState* rows,
-                  double* background_gradient) {
-  std::int32_t tile_last = -1;
+void load(const TileView& tile, const BackwardImages& images, Strip* strips,
+          double* background_gradient) {
+  for (int strip = 0; strip < kStrips; ++strip) clear(strips[strip]);
   for (int row = 0; row < tile.rows; ++row) {
-    clear(rows[row]);
     const std::int64_t begin = std::int64_t{tile.y + row} * tile.width + tile.x;
-    for (int i = 0; i < tile.columns; ++i)
-      load_pixel(images, begin + i, i, rows[row], background_gradient);
-    if (rows[row].row_last > tile_last) tile_last = rows[row].row_last;
+    for (int column = 0; column < tile.columns; ++column)
+      load_pixel(images, begin + column, column % kLanes,
+                 strips[column / kLanes * kTile + row], background_gradient);
   }
-  return tile_last;
 }
 
-struct Sums {
-  Lanes g, gu, gv, guu, guv, gvv, red, green, blue, depth;
+// Gradients of the values of an entry.
+struct ValueSums {
+  Lanes red, green, blue, depth;
 };
 
-// What the parts of a row add to the sums before the row's v is known to be the same for all.
-struct RowSums {
-  Lanes g, gu, guu, red, green, blue, depth;
+// An entry in a row.
+template <typename Cover>
+struct Line {
+  std::int32_t index;
+  const Splat& splat;
+  typename Cover::Brush brush;
+  RowPlace place;
+  typename Cover::Stroke stroke;
+  float max_alpha;
 };
 
-inline void blend_part_backward(const Splat& splat, const RowPlace& place, std::int32_t index,
-                                int part, RowState& s, RowSums& sums) {
-  const int at = part * kLanes;
-  const Lanes centre = plus(load_lanes(kCentres + at), all_lanes(place.shift));
-  const Lanes u = times(all_lanes(splat.a), centre);
-  const Lanes power = fused_minus(u, u, all_lanes(place.power));
+template <typename Cover>
+inline void blend_strip_backward(const Line<Cover>& line, int at, Strip& s,
+                                 typename Cover::Sums& shapes, ValueSums& sums) {
+  const Lanes max_alpha = all_lanes(line.max_alpha), one = all_lanes(1.0f);
+  typename Cover::Pixels pixels;
+  const Lanes power = Cover::power(line.brush, line.stroke, at, &pixels);
   const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-  const Lanes unclamped = zero_after(index, s.last + at, reached);
-  const Lanes alpha = smaller(unclamped, all_lanes(kReplayMaxAlpha));
-  const Lanes inverse = over(all_lanes(1.0f), minus(all_lanes(1.0f), alpha));
-  const Lanes before = times(load_lanes(s.t + at), inverse);
+  const Lanes unclamped = zero_after(line.index, s.last, reached);
+  const Lanes alpha = smaller(unclamped, max_alpha);
+  const Lanes inverse = over(one, minus(one, alpha));
+  const Lanes before = times(load_lanes(s.t), inverse);
   const Lanes weight = times(alpha, before);
-  const Lanes red = load_lanes(s.r + at), green = load_lanes(s.g + at);
-  const Lanes blue = load_lanes(s.b + at), depth = load_lanes(s.depth + at);
-  Lanes value = fused(all_lanes(splat.color[0]), red, load_lanes(s.alpha + at));
-  value = fused(all_lanes(splat.color[1]), green, value);
-  value = fused(all_lanes(splat.color[2]), blue, value);
-  value = fused(all_lanes(splat.depth), depth, value);
-  const Lanes behind = load_lanes(s.behind + at);
+  const Lanes red = load_lanes(s.r), green = load_lanes(s.g);
+  const Lanes blue = load_lanes(s.b), depth = load_lanes(s.depth);
+  Lanes value = fused(all_lanes(line.splat.color[0]), red, load_lanes(s.alpha));
+  value = fused(all_lanes(line.splat.color[1]), green, value);
+  value = fused(all_lanes(line.splat.color[2]), blue, value);
+  value = fused(all_lanes(line.splat.depth), depth, value);
+  const Lanes behind = load_lanes(s.behind);
   const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
-  const Lanes g = zero_if_less(all_lanes(kReplayMaxAlpha), unclamped, times(alpha, slope));
-  store_lanes(s.behind + at, fused(weight, value, behind));
-  store_lanes(s.t + at, before);
-  const Lanes gu = times(g, u);
-  sums.g = plus(sums.g, g);
-  sums.gu = plus(sums.gu, gu);
-  sums.guu = fused(gu, u, sums.guu);
+  const Lanes g = zero_if_less(max_alpha, unclamped, times(alpha, slope));
+  store_lanes(s.behind, fused(weight, value, behind));
+  store_lanes(s.t, before);
+  Cover::add(pixels, g, line.stroke, line.place, shapes);
   sums.red = fused(weight, red, sums.red);
   sums.green = fused(weight, green, sums.green);
   sums.blue = fused(weight, blue, sums.blue);
   sums.depth = fused(weight, depth, sums.depth);
 }
 
-inline void blend_row_backward(const Splat& splat, const Reached& reached, const RowPlace& place,
-                               std::int32_t index, RowState& s, Sums& sums) {
+// One entry, all its strips.
+template <typename Cover>
+inline typename Cover::Gradient blend_entry_backward(const TileView& tile, std::int32_t index,
+                                                     StripBits live, Strip* strips) {
+  const std::int32_t number = tile.entries[index].splat;
+  const Splat& splat = tile.splats[number];
+  const auto brush = Cover::brush(tile, number);
   const Lanes zero = all_lanes(0.0f);
-  RowSums row{zero, zero, zero, sums.red, sums.green, sums.blue, sums.depth};
-  for (int part = 0; part < kParts; ++part)
-    if (reaches(reached, place, part * kLanes, kLanes))
-      blend_part_backward(splat, place, index, part, s, row);
-  const Lanes v = all_lanes(place.v), vv = times(v, v);
-  sums.g = plus(sums.g, row.g);
-  sums.gu = plus(sums.gu, row.gu);
-  sums.guu = plus(sums.guu, row.guu);
-  sums.gv = fused(v, row.g, sums.gv);
-  sums.guv = fused(v, row.gu, sums.guv);
-  sums.gvv = fused(vv, row.g, sums.gvv);
-  sums.red = row.red;
-  sums.green = row.green;
-  sums.blue = row.blue;
-  sums.depth = row.depth;
+  ValueSums values{zero, zero, zero, zero};
+  typename Cover::Sums shapes = Cover::no_sums();
+  RowPlaces places;
+  for (StripBits rest = place_rows(splat, tile, places) & live; rest != 0; rest &= rest - 1) {
+    const int strip = first_bit(rest), row = strip % kTile;
+    const RowPlace place = places.of(row);
+    const Line<Cover> line{index,          splat, brush, place, Cover::stroke(brush, place, row),
+                           tile.max_alpha};
+    blend_strip_backward(line, strip / kTile * kLanes, strips[strip], shapes, values);
+  }
+  typename Cover::Gradient gradient = Cover::total_of(shapes);
+  gradient.color[0] = total(values.red);
+  gradient.color[1] = total(values.green);
+  gradient.color[2] = total(values.blue);
+  gradient.depth = total(values.depth);
+  return gradient;
 }
 
-inline SplatGradient reduce(const Sums& sums) {
-  return {total(sums.g),
-          total(sums.gu),
-          total(sums.gv),
-          total(sums.guu),
-          total(sums.guv),
-          total(sums.gvv),
-          {total(sums.red), total(sums.green), total(sums.blue)},
-          total(sums.depth)};
+template <typename Cover>
+void blend_tile_backward(const TileView& tile, const BackwardImages& images,
+                         typename Cover::Gradient* slots, double* background_gradient) {
+  Strip strips[kStrips];
+  load(tile, images, strips, background_gradient);
+  StripEnds ends(tile, images.last);
+  for (int index = tile.count - 1; index > ends.last(); --index)
+    slots[tile.entries[index].slot] = typename Cover::Gradient{};
+  for (std::int32_t index = ends.last(); index >= 0; --index) {
+    if (index >= kAhead) __builtin_prefetch(tile.splats + tile.entries[index - kAhead].splat);
+    slots[tile.entries[index].slot] =
+        blend_entry_backward<Cover>(tile, index, ends.live(index), strips);
+  }
 }
 
 }  // namespace
 
 void blend_backward(const TileView& tile, const BackwardImages& images, SplatGradient* slots,
                     double* background_gradient) {
-  RowState rows[kTile];
-  const std::int32_t tile_last = load(tile, images, rows, background_gradient);
-  for (int index = tile.count - 1; index > tile_last; --index)
-    slots[tile.entries[index].slot] = SplatGradient{};
-  for (int index = tile_last; index >= 0; --index) {
-    const Splat& splat = tile.splats[tile.entries[index].splat];
-    const Reached reached = reached_rows(splat, tile);
-    const Lanes zero = all_lanes(0.0f);
-    Sums sums{zero, zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    for (int row = reached.first; row <= reached.last; ++row) {
-      RowPlace place;
-      if (index > rows[row].row_last || !place_row(reached, row, &place)) continue;
-      blend_row_backward(splat, reached, place, index, rows[row], sums);
-    }
-    slots[tile.entries[index].slot] = reduce(sums);
-  }
+  blend_tile_backward<SplatCover>(tile, images, slots, background_gradient);
+}
+
+void blend_surfels_backward(const TileView& tile, const BackwardImages& images,
+                            SurfelGradient* slots, double* background_gradient) {
+  blend_tile_backward<SurfelCover>(tile, images, slots, background_gradient);
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -5,7 +5,7 @@
 
 #include "kernels/exp2.hpp"
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__AVX512F__) || defined(__AVX2__) || defined(__SSE2__) || defined(_M_X64)
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
@@ -14,7 +14,8 @@
 namespace sparse3d::SPARSE3D_ISA {
 
 // For each instruction set: `fused` is a b + c and `fused_minus` is c - a b; comparisons keep a value
-// or put zero in its place; `smaller` is b where either is not a number; `signs` has a bit for each
+// or put zero in its place; `smaller` and `larger` are b where either is not a
+// number; `signs` has a bit for each
 // negative lane, minus zero included.
 #if defined(__AVX512F__)
 
@@ -30,6 +31,7 @@ static inline Lanes minus(Lanes a, Lanes b) { return _mm512_sub_ps(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return _mm512_mul_ps(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return _mm512_div_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
 static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), value);
 }
@@ -67,6 +69,7 @@ static inline Lanes minus(Lanes a, Lanes b) { return _mm256_sub_ps(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return _mm256_mul_ps(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return _mm256_div_ps(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return _mm256_min_ps(a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }
 static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
   return _mm256_andnot_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ), value);
 }
@@ -88,6 +91,43 @@ static inline Lanes times_power(Lanes v, Lanes shifted) {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), exponent));
 }
 
+#elif defined(__SSE2__) || defined(_M_X64)
+
+constexpr int kLanes = 4;
+using Lanes = __m128;
+static inline Lanes load_lanes(const float* p) { return _mm_loadu_ps(p); }
+static inline void store_lanes(float* p, Lanes v) { _mm_storeu_ps(p, v); }
+static inline Lanes all_lanes(float value) { return _mm_set1_ps(value); }
+static inline Lanes plus(Lanes a, Lanes b) { return _mm_add_ps(a, b); }
+static inline Lanes minus(Lanes a, Lanes b) { return _mm_sub_ps(a, b); }
+static inline Lanes times(Lanes a, Lanes b) { return _mm_mul_ps(a, b); }
+static inline Lanes over(Lanes a, Lanes b) { return _mm_div_ps(a, b); }
+static inline Lanes fused(Lanes a, Lanes b, Lanes c) { return plus(times(a, b), c); }  // as madd
+static inline Lanes fused_minus(Lanes a, Lanes b, Lanes c) { return minus(c, times(a, b)); }
+static inline Lanes smaller(Lanes a, Lanes b) { return _mm_min_ps(a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return _mm_max_ps(a, b); }
+static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
+  return _mm_andnot_ps(_mm_cmplt_ps(a, b), value);
+}
+static inline Lanes zero_unless_greater(Lanes a, Lanes b, Lanes value) {
+  return _mm_and_ps(_mm_cmpgt_ps(a, b), value);
+}
+static inline Lanes if_greater(Lanes a, Lanes b, Lanes yes, Lanes no) {
+  const __m128 mask = _mm_cmpgt_ps(a, b);
+  return _mm_or_ps(_mm_and_ps(mask, yes), _mm_andnot_ps(mask, no));
+}
+static inline Lanes zero_after(int32_t index, const int32_t* last, Lanes value) {
+  const __m128i ends = _mm_loadu_si128(reinterpret_cast<const __m128i*>(last));
+  const __m128i after = _mm_cmpgt_epi32(_mm_set1_epi32(index), ends);
+  return _mm_andnot_ps(_mm_castsi128_ps(after), value);
+}
+static inline Lanes made_negative(Lanes v) { return _mm_or_ps(v, _mm_set1_ps(-0.0f)); }
+static inline uint32_t signs(Lanes v) { return static_cast<uint32_t>(_mm_movemask_ps(v)); }
+static inline Lanes times_power(Lanes v, Lanes shifted) {
+  const __m128i exponent = _mm_slli_epi32(_mm_castps_si128(shifted), 23);
+  return _mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(v), exponent));
+}
+
 #elif defined(__ARM_NEON)
 
 constexpr int kLanes = 4;
@@ -102,6 +142,7 @@ static inline Lanes minus(Lanes a, Lanes b) { return vsubq_f32(a, b); }
 static inline Lanes times(Lanes a, Lanes b) { return vmulq_f32(a, b); }
 static inline Lanes over(Lanes a, Lanes b) { return vdivq_f32(a, b); }
 static inline Lanes smaller(Lanes a, Lanes b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+static inline Lanes larger(Lanes a, Lanes b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 static inline Lanes kept(uint32x4_t mask, Lanes value) {
   return vreinterpretq_f32_u32(vandq_u32(mask, vreinterpretq_u32_f32(value)));
 }
@@ -169,6 +210,9 @@ static inline Lanes over(Lanes a, Lanes b) {
 }
 static inline Lanes smaller(Lanes a, Lanes b) {
   return each_lane([&](int i) { return a.values[i] < b.values[i] ? a.values[i] : b.values[i]; });
+}
+static inline Lanes larger(Lanes a, Lanes b) {
+  return each_lane([&](int i) { return a.values[i] > b.values[i] ? a.values[i] : b.values[i]; });
 }
 static inline Lanes zero_if_less(Lanes a, Lanes b, Lanes value) {
   return each_lane([&](int i) { return a.values[i] < b.values[i] ? 0.0f : value.values[i]; });

@@ -1,5 +1,7 @@
 #include "kernels/ssim.hpp"
 
+#include "kernels/exp2.hpp"
+
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
@@ -17,38 +19,47 @@ void ssim_blur(const float* const* taps, std::int64_t count, float* __restrict o
   const float* t10 = taps[10];
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i)
-    out[i] = ((kWindow[5] * (t0[i] + t10[i]) + kWindow[4] * (t1[i] + t9[i])) +
-              (kWindow[3] * (t2[i] + t8[i]) + kWindow[2] * (t3[i] + t7[i]))) +
-             (kWindow[1] * (t4[i] + t6[i]) + kWindow[0] * t5[i]);
+    out[i] = madd(kWindow[5], t0[i] + t10[i],
+                  madd(kWindow[4], t1[i] + t9[i],
+                       madd(kWindow[3], t2[i] + t8[i],
+                            madd(kWindow[2], t3[i] + t7[i],
+                                 madd(kWindow[1], t4[i] + t6[i], kWindow[0] * t5[i])))));
 }
 
-double ssim_products(const float* x, const float* y, const float* mask, std::int64_t count,
-                     std::int64_t stride, float* __restrict out) {
+double ssim_distance(const float* x, const float* y, const float* mask, std::int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const bool used = mask == nullptr || mask[i] != 0.0f;
+    sum += static_cast<double>(used ? __builtin_fabsf(x[i] - y[i]) : 0.0f);
+  }
+  return sum;
+}
+
+void ssim_products(const float* x, const float* y, const float* mask, std::int64_t count,
+                   std::int64_t stride, float* __restrict out) {
   float* __restrict xs = out;
   float* __restrict ys = out + stride;
   float* __restrict squares = out + 2 * stride;
   float* __restrict products = out + 3 * stride;
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
+#pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
     const bool used = mask == nullptr || mask[i] != 0.0f;
     const float a = used ? x[i] : 0.0f;
     const float b = used ? y[i] : 0.0f;
     xs[i] = a;
     ys[i] = b;
-    squares[i] = a * a + b * b;
+    squares[i] = madd(a, a, b * b);
     products[i] = a * b;
-    sum += static_cast<double>(__builtin_fabsf(a - b));
   }
-  return sum;
 }
 
 double ssim_values(const float* moments, std::int64_t count, std::int64_t stride,
-                   float* __restrict out) {
+                   std::int64_t out_stride, float* __restrict out) {
   const float* mean_x = moments;
-  const float* mean_y = moments + count;
-  const float* squares = moments + 2 * count;
-  const float* products = moments + 3 * count;
+  const float* mean_y = moments + stride;
+  const float* squares = moments + 2 * stride;
+  const float* products = moments + 3 * stride;
   double sum = 0;
   if (out == nullptr) {
 #pragma omp simd reduction(+ : sum)
@@ -62,8 +73,8 @@ double ssim_values(const float* moments, std::int64_t count, std::int64_t stride
     return sum;
   }
   float* __restrict by_mean = out;
-  float* __restrict by_square = out + stride;
-  float* __restrict by_product = out + 2 * stride;
+  float* __restrict by_square = out + out_stride;
+  float* __restrict by_product = out + 2 * out_stride;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < count; ++i) {
     const float both = mean_x[i] * mean_y[i];

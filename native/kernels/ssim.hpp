@@ -1,5 +1,5 @@
-// Row kernels of SSIM. A row holds `count` = width * channels values; a padded row has 5 * channels
-// zeros before and after them, so that the taps of the horizontal filter are plain offsets.
+// Kernels of SSIM for a piece of a row, `count` values. Quantities of the same pixels lie `stride`
+// values apart.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +19,17 @@ constexpr int kSsimDerivatives = 3;
 // out = the 11 rows at `taps`, weighted by a Gaussian of sigma 1.5 whose weights sum to 1.
 SPARSE3D_KERNEL(void ssim_blur(const float* const* taps, std::int64_t count, float* out))
 
-// Fills the insides of four padded rows, `stride` apart, with x, y, x^2 + y^2 and x y, zero where
-// `mask` (null: nowhere) is zero; returns the sum of |x - y|.
-SPARSE3D_KERNEL(double ssim_products(const float* x, const float* y, const float* mask,
-                                     std::int64_t count, std::int64_t stride, float* out))
+// Sum of |x - y| where `mask` (null: everywhere) is not zero.
+SPARSE3D_KERNEL(double ssim_distance(const float* x, const float* y, const float* mask,
+                                     std::int64_t count))
 
-// Sum of SSIM over a row of blurred moments; fills the insides of three padded rows with the
-// derivatives unless `out` is null.
+// out = x, y, x^2 + y^2 and x y, zero where `mask` (null: nowhere) is zero.
+SPARSE3D_KERNEL(void ssim_products(const float* x, const float* y, const float* mask,
+                                   std::int64_t count, std::int64_t stride, float* out))
+
+// Sum of SSIM; out = the derivatives, `out_stride` apart, unless it is null.
 SPARSE3D_KERNEL(double ssim_values(const float* moments, std::int64_t count, std::int64_t stride,
-                                   float* out))
+                                   std::int64_t out_stride, float* out))
 
 // out = the gradient by x of ssim_scale * sum of SSIM + l1_scale * sum of |x - y|, from the blurred
 // derivatives; zero where `mask` (null: nowhere) is zero.

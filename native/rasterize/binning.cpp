@@ -5,6 +5,9 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <utility>
+
+#include "sparse/sort.hpp"
 
 namespace sparse3d {
 namespace {
@@ -26,37 +29,57 @@ std::uint32_t depth_key(float depth) {
   return bits;
 }
 
-void radix_pass(const std::vector<Sortable>& from, std::vector<Sortable>& to, int shift) {
-  constexpr std::uint32_t kMask = 2047;
-  std::vector<std::int64_t> starts(kMask + 2, 0);
-  for (const Sortable& item : from) ++starts[((item.key >> shift) & kMask) + 1];
-  for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
-  for (const Sortable& item : from)
-    to[static_cast<std::size_t>(starts[(item.key >> shift) & kMask]++)] = item;
+// Visible splats, part by part, and the span of their keys.
+struct Visible {
+  Buffer<Sortable> items;
+  std::vector<Range> parts;
+  std::uint32_t first = std::numeric_limits<std::uint32_t>::max(), last = 0;
+};
+
+Visible find_visible(const Splat* splats, std::int64_t count) {
+  Visible found{Buffer<Sortable>(count), parts_of(Range{0, count})};
+  std::uint32_t first = found.first, last = found.last;
+#pragma omp parallel for schedule(dynamic) reduction(min : first) reduction(max : last)
+  for (std::int64_t part = 0; part < static_cast<std::int64_t>(found.parts.size()); ++part) {
+    Range& range = found.parts[static_cast<std::size_t>(part)];
+    std::int64_t next = range.begin;
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      if (splats[i].reach < 0) continue;
+      const std::uint32_t key = depth_key(splats[i].depth);
+      first = std::min(first, key);
+      last = std::max(last, key);
+      found.items[next++] = {key, static_cast<std::int32_t>(i)};
+    }
+    range.end = next;
+  }
+  found.first = first;
+  found.last = last;
+  return found;
 }
 
 std::vector<std::int32_t> front_to_back(const Splat* splats, std::int64_t count) {
-  std::vector<Sortable> items, other;
-  for (std::int64_t i = 0; i < count; ++i)
-    if (splats[i].reach >= 0)
-      items.push_back({depth_key(splats[i].depth), static_cast<std::int32_t>(i)});
-  other.resize(items.size());
-  for (int shift : {0, 11, 22}) {
-    radix_pass(items, other, shift);
-    items.swap(other);
-  }
-  std::vector<std::int32_t> order(items.size());
-  std::transform(items.begin(), items.end(), order.begin(),
-                 [](const Sortable& item) { return item.splat; });
+  Visible found = find_visible(splats, count);
+  const std::int64_t visible = total_of(found.parts);
+  std::vector<std::int32_t> order(static_cast<std::size_t>(visible));
+  if (visible == 0) return order;
+  int bits = 0;
+  for (std::uint32_t span = found.last - found.first; span != 0; span >>= 1) ++bits;
+  const auto number = [first = found.first](const Sortable& item) {
+    return std::uint64_t{item.key - first};
+  };
+  RadixSort sort(std::move(found.items), found.parts, std::max(bits, 1), number);
+  const auto sorted = std::move(sort).result();
+  for (std::int64_t i = 0; i < visible; ++i)
+    order[static_cast<std::size_t>(i)] = sorted.items[i].splat;
   return order;
 }
 
 // Numbers of the first and last pixel centre in [low, high], within [0, count).
-struct Range {
+struct Centres {
   int first, last;
 };
 
-Range centres(float low, float high, int count) {
+Centres centres(float low, float high, int count) {
   const auto limit = static_cast<float>(count);
   const float start = std::clamp(low - 0.5f, 0.0f, limit);
   const int below = static_cast<int>(start);  // conversions cut off, and are no function calls
@@ -70,7 +93,7 @@ Range centres(float low, float high, int count) {
 template <typename Visit>
 void for_each_span(const Splat& s, const Grid& grid, Visit visit) {
   const float slack = 0.01f + 1e-6f * (std::abs(s.x) + std::abs(s.y));
-  const Range rows = centres(s.y - s.height - slack, s.y + s.height + slack, grid.height);
+  const Centres rows = centres(s.y - s.height - slack, s.y + s.height + slack, grid.height);
   const auto half_width = [&](float dy) {
     const float v = s.c * dy;
     return std::sqrt(std::max(s.reach - v * v, 0.0f)) / s.a;
@@ -81,7 +104,7 @@ void for_each_span(const Splat& s, const Grid& grid, Visit visit) {
     const float bottom =
         static_cast<float>(std::min(rows.last, band * kTile + kTile - 1)) + 0.5f - s.y;
     const float right = std::clamp(s.skew, top, bottom), left = std::clamp(-s.skew, top, bottom);
-    const Range columns = centres(s.x - s.k * left - half_width(left) - slack,
+    const Centres columns = centres(s.x - s.k * left - half_width(left) - slack,
                                   s.x - s.k * right + half_width(right) + slack, grid.width);
     if (columns.first > columns.last) continue;
     const int first = band * grid.columns + columns.first / kTile;
@@ -109,15 +132,22 @@ struct Parts {
 };
 
 constexpr std::int64_t kSplatsAPart = 4096;
+constexpr std::int64_t kAhead = 16;  // splats, which are far apart in memory
 
-std::int64_t parts_of(std::int64_t splats) {
+void prefetch(const void* address) {
+#if defined(__GNUC__)
+  __builtin_prefetch(address);
+#endif
+}
+
+std::int64_t part_count(std::int64_t splats) {
   return std::clamp<std::int64_t>(splats / kSplatsAPart, 1, 16);
 }
 
 Parts count_entries(const Splat* splats, const Grid& grid, TileLists& lists) {
   const auto visible = static_cast<std::int64_t>(lists.order.size());
   const std::int64_t tiles = std::int64_t{grid.columns} * grid.rows;
-  Parts parts{parts_of(visible), {}, {}};
+  Parts parts{part_count(visible), {}, {}};
   parts.tile_counts.assign(static_cast<std::size_t>(parts.count * tiles), 0);
   parts.spans.resize(static_cast<std::size_t>(parts.count));
   lists.slot_starts.assign(static_cast<std::size_t>(visible) + 1, 0);
@@ -128,6 +158,8 @@ Parts count_entries(const Splat* splats, const Grid& grid, TileLists& lists) {
     const std::int64_t end = visible * (part + 1) / parts.count;
     for (std::int64_t i = visible * part / parts.count; i < end; ++i) {
       const std::int32_t splat = lists.order[static_cast<std::size_t>(i)];
+      const std::int64_t ahead = std::min(i + kAhead, end - 1);
+      prefetch(splats + lists.order[static_cast<std::size_t>(ahead)]);
       std::int64_t touched = 0;
       for_each_span(splats[splat], grid, [&](int tile, int count) {
         for (int step = 0; step < count; ++step) ++counts[tile + step];

@@ -11,7 +11,7 @@ void draw_channels(const ViewPlan& plan, const ChannelSet& set, float* images);
 // Where gradients of one view go, a row a Gaussian; null where they are not asked for.
 struct ChannelGradients {
   float* values;    // [count, set.each], added to
-  float* shape;     // [count, kShapeSums], added to
+  float* shape;     // [count, shape_sums], added to
   float* absolute;  // [count, 2], added to: sums over pixels of |dL/d centre|, pixels
 };
 

@@ -18,6 +18,7 @@ struct StageSeconds {
 struct ViewPlan {
   PinholeView view;
   Buffer<Splat> splats;
+  Buffer<Surfel> surfels;  // where the view draws them
   TileLists lists;
   Buffer<float> transmittances;
   Buffer<std::int32_t> last;
@@ -35,8 +36,8 @@ struct RasterizePlan {
 
 // How views are drawn, the same for all of one call.
 struct DrawRules {
-  float near, blur;
-  bool orthographic, antialiased;
+  float near, blur, max_alpha;
+  bool orthographic, antialiased, surfels;
   const bool* wanted;  // tiles to draw, row-major; all if null
 };
 
@@ -47,10 +48,14 @@ std::int64_t tile_count(const PinholeView& view);
 TileView tile_view(const ViewPlan& plan, std::int64_t tile);
 
 // Draws one view; `images` point at the view's part, transmittances and last are set here.
+// images.weights [count] holds zeros or is null: the sums over all tiles are added.
 ViewPlan draw(const GaussianArrays& in, std::int64_t count, const PinholeView& view,
               const bool* wanted, ForwardImages images, std::int32_t* radii);
 
-// Adds the gradients of one view; pose is [12] as in project_backward. `more` [count, kShapeSums]
+// Sums that a gradient with respect to shape and place is made of.
+int shape_sums(const PinholeView& view);
+
+// Adds the gradients of one view; pose is [12] as in project_backward. `more` [count, shape_sums]
 // holds what other images than those of BackwardImages add to the sums, or is null.
 void draw_backward(const GaussianArrays& in, std::int64_t count, const ViewPlan& plan,
                    BackwardImages images, const float* more, const GaussianGradients& out,

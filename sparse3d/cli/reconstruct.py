@@ -114,9 +114,9 @@ def _tell(run: "Run", options: Options, outcome: "Outcome") -> int:
 
 
 def _pace(outcome: "Outcome") -> str:
-    report, parts = outcome.report, outcome.report.parts
-    seconds: dict[str, Any] = {name: getattr(parts, name) for name in parts.__dataclass_fields__}
-    split = ", ".join(f"{name} {1000 * value:.1f}" for name, value in seconds.items() if value)
+    report = outcome.report
+    parts = (part for part in report.parts.parts() if part.seconds)
+    split = ", ".join(f"{part.name} {1000 * part.seconds:.1f}" for part in parts)
     pace = report.seconds_per_iteration
     each = "" if pace is None else f", {1000 * pace:.1f} ms/iteration: {split}"
     return f"{report.steps} steps in {report.seconds:.1f} s{each}"

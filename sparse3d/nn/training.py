@@ -1,4 +1,4 @@
-"""How a method states what is trained: parameter groups, loss terms, random numbers, weights."""
+"""What a method and its trainer tell each other: parameters, losses, times, weights."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from sparse3d.errors import ConfigError
 
-__all__ = ["LossTerm", "ParameterGroup", "load_weights", "step_generator"]
+__all__ = ["LossTerm", "ParameterGroup", "PartSeconds", "load_weights", "step_generator"]
 
 
 class LossTerm(NamedTuple):
@@ -19,6 +19,14 @@ class LossTerm(NamedTuple):
     name: str
     value: Tensor
     """Scalar, already weighted; the terms of a step are summed."""
+
+
+class PartSeconds(NamedTuple):
+    """How long a part of a step took."""
+
+    name: str
+    """Such as ``backward``; unique within a step."""
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -14,9 +15,9 @@ from torch.optim import Optimizer
 from sparse3d.errors import ConfigError
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.views import Views
-from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
+from sparse3d.nn.training import LossTerm, ParameterGroup, PartSeconds, step_generator
 from sparse3d.ops.adam import Adam, reset_rows
-from sparse3d.ops.rasterize import RasterOptions, Render, rasterize
+from sparse3d.ops.rasterize import RasterOptions, Render, StageSeconds, rasterize
 from sparse3d.ops.ssim import photometric_loss
 from sparse3d.scene import Camera, Gaussians, Scene
 from sparse3d.scene.images import check_whole
@@ -72,6 +73,7 @@ class SplatTask:
         self._seed = seed
         self._statistics = GradientStatistics.zeros(len(gaussians))
         self._seen: _Seen | GradientStatistics | None = None
+        self._parts: tuple[PartSeconds, ...] = ()
 
     @classmethod
     def from_scene(
@@ -180,6 +182,7 @@ class SplatTask:
         """L1 and SSIM against the photo (Kerbl et al. 2023, equation 7), penalties of mcmc."""
         gaussians = self.parameters.gaussians()
         mean_gradients = torch.zeros(1, len(gaussians), 2, requires_grad=True)
+        begin = perf_counter()
         render = rasterize(
             gaussians,
             Views.of([batch.intrinsics], batch.world_from_camera[None]),
@@ -189,12 +192,17 @@ class SplatTask:
             ),
             mean_gradients=mean_gradients,
         )
+        self._parts = _parts_of(perf_counter() - begin, render.stages)
         size = (batch.intrinsics.width, batch.intrinsics.height)
         self._seen = _Seen(mean_gradients, render.radii[0], size)
         loss = photometric_loss(
             render.colors[0], batch.image, mask=batch.mask, ssim_weight=self.config.ssim_weight
         )
         return [LossTerm("photometric", loss), *self._penalties(gaussians)]
+
+    def loss_parts(self) -> tuple[PartSeconds, ...]:
+        """What drawing took in the last call of ``losses``."""
+        return self._parts
 
     def _penalties(self, gaussians: Gaussians) -> list[LossTerm]:
         """Opacity and scale in the loss (Kheradmand et al. 2024)."""
@@ -332,6 +340,18 @@ class SplatTask:
         rates = self.config.rates
         share = min(step / max(self.config.iterations, 1), 1.0)
         return self.extent * rates.means ** (1 - share) * rates.means_final**share
+
+
+def _parts_of(seconds: float, stages: StageSeconds | None) -> tuple[PartSeconds, ...]:
+    """Of drawing; ``forward`` is blending, with all that is not told apart."""
+    if stages is None:
+        return (PartSeconds("forward", seconds),)
+    forward = seconds - stages.project - stages.sort
+    return (
+        PartSeconds("project", stages.project),
+        PartSeconds("sort", stages.sort),
+        PartSeconds("forward", forward),
+    )
 
 
 def _check_held_out(cameras: Iterable[Camera]) -> None:

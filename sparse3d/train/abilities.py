@@ -1,16 +1,17 @@
 """What a Task may offer beyond the Task protocol; trainers ask by ``isinstance``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from sparse3d.nn.training import PartSeconds
 from sparse3d.scene.scene import Split
 from sparse3d.train.task import Evaluation
 
-__all__ = ["Describes", "Exports", "Movable", "Pools", "Splits"]
+__all__ = ["Describes", "Exports", "Movable", "Pools", "Splits", "Times"]
 
 
 @runtime_checkable
@@ -65,4 +66,13 @@ class Splits(Protocol):
         self, split: Split, on_progress: Callable[[int, int], None] | None = None
     ) -> Evaluation:
         """As ``evaluate``, on another split than the usual one."""
+        ...
+
+
+@runtime_checkable
+class Times(Protocol):
+    """A task that looks at the clock within ``losses``."""
+
+    def loss_parts(self) -> Sequence[PartSeconds]:
+        """Parts of the last call of ``losses``, in their order; what they leave is the loss."""
         ...

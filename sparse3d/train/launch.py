@@ -138,7 +138,7 @@ def _finish(run: Run, task: Task[Any], report: LoopReport) -> Metrics:
         "iterations": report.steps,
         "seconds": report.seconds,
         "seconds_per_iteration": report.seconds_per_iteration,
-        "step_seconds": dataclasses.asdict(report.parts),
+        "step_seconds": dict(report.parts.parts()),
     }
     write_metrics(run.metrics, values)
     if isinstance(task, Exports):

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import torch
 
 from sparse3d.errors import ConfigError, UserError
-from sparse3d.train.abilities import Pools
+from sparse3d.train.abilities import Pools, Times
 from sparse3d.train.checkpoint import Checkpoint, CheckpointFolder, write_tensors
 from sparse3d.train.environment import deterministic, random_state, set_random_state
 from sparse3d.train.gradients import average_gradients
@@ -149,10 +149,11 @@ def _step(loop: _Loop) -> tuple[StepResult, int | None]:
     clock.lap()
     with processes.autocast():
         terms = task.losses(batch, step)
+    inside = task.loss_parts() if isinstance(task, Times) else ()
     total = total_loss(terms)
     result = StepResult(step, _numbers(terms))
     signal = _agree(loop, result, batch)
-    clock.lap()
+    clock.lap(inside)
     total.backward()
     average_gradients(state.parameters, processes)
     if processes.world_size > 1 and isinstance(task, Pools):

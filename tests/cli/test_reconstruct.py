@@ -9,6 +9,7 @@ import torch
 from sparse3d.cli.main import main as sparse3d
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.transforms import look_at
+from sparse3d.ops.backend import has_native
 from sparse3d.scene import Camera, Frame, Scene
 from sparse3d.scene.formats.registry import open_scene, save_scene
 from sparse3d.scene.images import write_rgb
@@ -49,6 +50,19 @@ def test_photos_become_a_splat_with_metrics_and_pictures(photos: Path, tmp_path:
     assert len(splat) == metrics["gaussians"]
     assert len(list((out / "renders").iterdir())) == 2
     assert len(list((out / "depth").iterdir())) == 2
+
+
+def test_the_time_of_an_iteration_is_told_in_parts(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sparse3d(["reconstruct", str(photos), "--out", str(tmp_path / "run"), *QUICK]) == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    stages = "project sort " if has_native() else ""
+    names = f"data {stages}forward loss backward optimizer after_step".split()
+    assert list(metrics["step_seconds"]) == names
+    assert all(seconds > 0 for seconds in metrics["step_seconds"].values())
+    told = capsys.readouterr().out.splitlines()[0]
+    assert all(f" {name} " in told.partition("ms/iteration:")[2] for name in names)
 
 
 def test_same_command_same_splat(photos: Path, tmp_path: Path) -> None:

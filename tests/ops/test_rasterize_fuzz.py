@@ -54,7 +54,12 @@ def calls(draw: st.DrawFn) -> Call:
     poses = torch.eye(4).repeat(count, 1, 1)
     poses[:, :3, 3] = normal(count, 3) * 0.2
     views = Views(poses, matrix.expand(count, 3, 3), width, height, projection)
-    options = RasterOptions(antialiased=draw(st.booleans()))
+    kind = draw(st.sampled_from(["plain", "antialiased", "surfels"]))
+    options = RasterOptions(
+        max_alpha=draw(st.sampled_from([0.999, 0.99, 0.3])),
+        antialiased=kind == "antialiased",
+        surfels=kind == "surfels",
+    )
     return Call(splat, views, options, draw(outputs_for(n, width, height, rng)))
 
 

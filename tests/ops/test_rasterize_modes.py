@@ -83,7 +83,7 @@ def assert_equals_brute_force(
 ) -> None:
     actual, gradients = drawn(scene, views, options, backend)
     expected, truths = drawn(scene, views, options, "reference", torch.float64)
-    assert expected.alphas.max() > 0.3
+    assert expected.alphas.max() > min(0.3, 2 * options.max_alpha)
     for name in ("colors", "alphas", "depths"):
         torch.testing.assert_close(
             getattr(actual, name).double(), getattr(expected, name), rtol=FORWARD, atol=FORWARD
@@ -123,37 +123,45 @@ def test_antialiased_small_gaussians_equal_brute_force(backend: RasterBackend) -
     )
 
 
+@pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("projection", ["perspective", "orthographic"])
-def test_surfels_equal_brute_force(projection: Projection) -> None:
-    assert_equals_brute_force(cloud(), cameras(projection), RasterOptions(surfels=True), "torch")
+def test_surfels_equal_brute_force(projection: Projection, backend: RasterBackend) -> None:
+    assert_equals_brute_force(cloud(), cameras(projection), RasterOptions(surfels=True), backend)
 
 
-def test_surfels_around_the_camera_equal_brute_force() -> None:
+@pytest.mark.parametrize("backend", FAST)
+def test_surfels_around_the_camera_equal_brute_force(backend: RasterBackend) -> None:
     scene, views = cloud(12, seed=2), cameras("perspective")
     eye = views.world_from_camera[0, :3, 3]
     around = replace(scene, means=eye + 0.4 * scene.means, log_scales=scene.log_scales + 1)
-    assert_equals_brute_force(around, views, RasterOptions(surfels=True, near=0.05), "torch")
+    assert_equals_brute_force(around, views, RasterOptions(surfels=True, near=0.05), backend)
 
 
-def test_sub_pixel_surfels_are_seen_by_the_low_pass_filter() -> None:
+@pytest.mark.parametrize("backend", FAST)
+def test_sub_pixel_surfels_are_seen_by_the_low_pass_filter(backend: RasterBackend) -> None:
     tiny = replace(cloud(smaller=4.0), logit_opacities=torch.full((30,), 3.0).double())
-    assert_equals_brute_force(tiny, cameras("perspective"), RasterOptions(surfels=True), "torch")
+    assert_equals_brute_force(tiny, cameras("perspective"), RasterOptions(surfels=True), backend)
 
 
-def test_the_third_scale_of_a_surfel_is_ignored() -> None:
+@pytest.mark.parametrize("backend", FAST)
+def test_the_third_scale_of_a_surfel_is_ignored(backend: RasterBackend) -> None:
     scene, views = cloud(), cameras("perspective")
     scales = scene.log_scales + torch.tensor([0.0, 0.0, 3.0])
     options = RasterOptions(surfels=True)
-    thin = drawn(scene, views, options, "torch")[0]
-    thick = drawn(replace(scene, log_scales=scales), views, options, "torch")[0]
+    thin = drawn(scene, views, options, backend)[0]
+    thick = drawn(replace(scene, log_scales=scales), views, options, backend)[0]
     assert torch.equal(thin.colors, thick.colors)
 
 
-def test_max_alpha_equals_brute_force() -> None:
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("surfels", [False, True])
+@pytest.mark.parametrize("max_alpha", [0.99, 0.7, 0.005])
+def test_max_alpha_equals_brute_force(
+    max_alpha: float, surfels: bool, backend: RasterBackend
+) -> None:
     opaque = replace(cloud(), logit_opacities=torch.full((30,), 8.0).double())
-    assert_equals_brute_force(
-        opaque, cameras("perspective"), RasterOptions(max_alpha=0.99), "torch"
-    )
+    options = RasterOptions(max_alpha=max_alpha, surfels=surfels)
+    assert_equals_brute_force(opaque, cameras("perspective"), options, backend)
 
 
 @pytest.mark.parametrize("options", [RasterOptions(antialiased=True), RasterOptions(surfels=True)])
@@ -192,8 +200,6 @@ def test_an_orthographic_picture_does_not_depend_on_the_distance() -> None:
 def test_a_region_is_the_crop_of_the_picture(
     backend: RasterBackend, region: tuple[int, int, int, int], options: RasterOptions
 ) -> None:
-    if options.surfels and backend == "native":
-        pytest.skip("native does not draw surfels")
     scene, views = single(cloud(60)), narrow(cameras("perspective", count=2))
     x, y, width, height = region
     whole = rasterize(scene, views, options=options, backend=backend)
@@ -286,23 +292,3 @@ def test_an_unknown_projection_is_refused() -> None:
     object.__setattr__(views, "projection", "fisheye")
     with pytest.raises(ValueError, match="projection must be perspective or orthographic"):
         rasterize(single(cloud(3)), views)
-
-
-@pytest.mark.skipif(not has_native(), reason="the C++ kernels were not built")
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (RasterOptions(surfels=True), "'native' cannot draw surfels"),
-        (RasterOptions(max_alpha=0.99), "'native' draws with max_alpha 0.999"),
-    ],
-)
-def test_what_native_cannot_draw_is_refused_and_left_to_torch_by_auto(
-    options: RasterOptions, message: str
-) -> None:
-    scene, views = single(cloud(5)), narrow(cameras("perspective"))
-    with pytest.raises(ValueError, match=message):
-        rasterize(scene, views, options=options, backend="native")
-    auto = rasterize(scene, views, options=options)
-    assert torch.equal(
-        auto.colors, rasterize(scene, views, options=options, backend="torch").colors
-    )

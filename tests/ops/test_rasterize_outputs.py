@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from time import perf_counter
 
 import pytest
 import torch
@@ -364,3 +365,17 @@ def codes(
 def test_what_does_not_fit_is_named(outputs: Callable[[], RasterOutputs], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rasterize(single(cloud()), narrow(cameras()), outputs=outputs())
+
+
+@pytest.mark.parametrize("backend", [*FAST, "reference"])
+def test_the_native_backend_tells_where_the_time_went(backend: RasterBackend) -> None:
+    begin = perf_counter()
+    render, _ = drawn(cloud(), cameras(), backend)
+    seconds = perf_counter() - begin
+    if backend != "native":
+        assert render.stages is None
+        return
+    assert render.stages is not None
+    parts = (render.stages.project, render.stages.sort, render.stages.blend)
+    assert min(parts) > 0
+    assert sum(parts) < seconds

@@ -9,7 +9,8 @@ from sparse3d.ops.ssim import photometric_loss, ssim
 
 needs_native = pytest.mark.skipif(not has_native(), reason="the C++ kernels were not built")
 BACKENDS = ["torch", pytest.param("native", marks=needs_native)]
-SIZES = [(1, 1, 1), (3, 2, 3), (11, 11, 1), (7, 31, 2), (29, 18, 3)]  # height, width, channels
+# Height, width, channels; native cuts rows into tiles of 128 columns.
+SIZES = [(1, 1, 1), (3, 2, 3), (11, 11, 1), (7, 31, 2), (29, 18, 3), (16, 131, 3), (13, 385, 1)]
 
 
 def images(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -153,8 +154,9 @@ def test_strided_images_are_read_right(backend: Backend) -> None:
 
 
 @needs_native
-def test_native_gives_the_same_bits_for_any_number_of_threads() -> None:
-    image, target = images(45, 33, 3)
+@pytest.mark.parametrize("size", [(45, 33, 3), (45, 260, 3), (2, 140, 1)], ids=str)
+def test_native_gives_the_same_bits_for_any_number_of_threads(size: tuple[int, int, int]) -> None:
+    image, target = images(*size)
     threads, results = torch.get_num_threads(), []
     try:
         for count in (1, 2, 5):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from sparse3d.errors import ConfigError, DataError
 from sparse3d.nn.training import ParameterGroup
+from sparse3d.ops.backend import has_native
 from sparse3d.scene import Scene
 from sparse3d.scene.images import write_rgb
 from sparse3d.splat.config import DensifyConfig, InitConfig, OptimConfig, SplatConfig
@@ -261,3 +263,17 @@ def test_results_are_pictures_of_the_test_views(tiny_scene: Scene, tmp_path: Pat
     assert {path.stem for path in (tmp_path / "renders").glob("*.png")} == names == {"00", "08"}
     assert {path.stem for path in (tmp_path / "depth").glob("*.npy")} == names
     assert (tmp_path / "splat.ply").stat().st_size > 1000
+
+
+def test_the_parts_of_a_step_are_those_of_the_last_one(tiny_scene: Scene) -> None:
+    task = SplatTask.from_scene(tiny_scene, CONFIG)
+    assert task.loss_parts() == ()
+    for step in range(2):
+        begin = perf_counter()
+        task.losses(task.batch(step), step)
+        seconds = perf_counter() - begin
+        parts = task.loss_parts()
+        names = ["project", "sort", "forward"] if has_native() else ["forward"]
+        assert [part.name for part in parts] == names
+        assert min(part.seconds for part in parts) > 0
+        assert sum(part.seconds for part in parts) < seconds

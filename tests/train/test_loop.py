@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sparse3d.errors import ConfigError, UserError
-from sparse3d.nn.training import LossTerm
+from sparse3d.nn.training import LossTerm, PartSeconds
 from sparse3d.train.checkpoint import CheckpointFolder, read_checkpoint
 from sparse3d.train.loop import train_task
 from sparse3d.train.processes import SingleProcess
@@ -107,6 +107,17 @@ def test_resuming_a_finished_training_takes_no_step(toy: ModuleType, tmp_path: P
     assert task.calls == []
     assert (report.steps, report.finished, report.seconds_per_iteration) == (3, True, None)
     assert report.parts == StepSeconds()
+
+
+def test_what_a_task_tells_of_its_losses_is_reported(toy: ModuleType) -> None:
+    class Telling(toy.Toy):
+        def loss_parts(self) -> list[PartSeconds]:
+            return [PartSeconds("draw", 1e-9)]
+
+    report = train_task(Telling(toy.ToyConfig(iterations=3)))
+    draw, loss = report.parts.inside
+    assert draw == ("draw", 1e-9)
+    assert loss.seconds == pytest.approx(report.parts.losses - 1e-9)
 
 
 def test_no_iterations_still_leave_a_checkpoint(toy: ModuleType, tmp_path: Path) -> None:

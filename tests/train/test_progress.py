@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sparse3d.nn.training import PartSeconds
 from sparse3d.train.loop import StepResult
 from sparse3d.train.progress import TrainingProgress, _Pace, showing
 from sparse3d.train.timing import StepClock, StepSeconds
@@ -80,3 +81,27 @@ def test_the_clock_gives_medians_of_parts() -> None:
     assert totals == [15.0, 110.0]
     assert clock.medians() == StepSeconds(1.5, 2.0, 2.5, 3.0, 53.5)
     assert clock.median() == 62.5
+
+
+def test_the_clock_takes_over_what_a_part_is_made_of() -> None:
+    marks = ticks(0, 1, 7, 8, 9, 9, 10, 12, 22, 23, 24, 24)
+    clock = StepClock(lambda: float(next(marks)))
+    for sort, draw in ((1.0, 3.0), (2.0, 5.0)):
+        clock.start()
+        clock.lap()
+        clock.lap([PartSeconds("sort", sort), PartSeconds("draw", draw)])
+        for _ in range(3):
+            clock.lap()
+        clock.stop()
+    seconds = clock.medians()
+    assert seconds.losses == 8.0
+    assert seconds.inside == (("sort", 1.5), ("draw", 4.0), ("loss", 2.5))
+    names = "data sort draw loss backward optimizer after_step"
+    assert [part.name for part in seconds.parts()] == names.split()
+    assert sum(part.seconds for part in seconds.parts()) == clock.median()
+
+
+def test_a_part_that_nobody_divides_stays_whole() -> None:
+    parts = StepSeconds(1.0, 2.0, 3.0, 4.0, 5.0).parts()
+    names = ("data", "losses", "backward", "optimizer", "after_step")
+    assert parts == tuple(zip(names, (1.0, 2.0, 3.0, 4.0, 5.0), strict=True))

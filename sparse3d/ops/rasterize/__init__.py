@@ -14,6 +14,7 @@ from sparse3d.ops.rasterize._options import (
     Region,
     Render,
     SparseCodes,
+    StageSeconds,
 )
 from sparse3d.scene.gaussians import Gaussians
 
@@ -24,6 +25,7 @@ __all__ = [
     "Region",
     "Render",
     "SparseCodes",
+    "StageSeconds",
     "rasterize",
 ]
 
@@ -73,9 +75,9 @@ def rasterize(
         absolute_gradients: The same for the sum over pixels of the absolute value of each pixel's
             gradient (AbsGS, Ye et al. 2024).
         backend: ``auto`` takes the C++ kernels on the CPU where they were built, gsplat on CUDA
-            where it is installed, and torch where they cannot draw what is asked for (surfels,
-            float64, another ``max_alpha`` on the CPU); ``reference`` is the loop that tests
-            compare with. With ``gsplat`` only shapes are checked, values are not looked at.
+            where it is installed, and torch where they cannot draw what is asked for (float64,
+            surfels on CUDA); ``reference`` is the loop that tests compare with. With ``gsplat``
+            only shapes are checked, values are not looked at.
 
     Returns:
         Pictures of ``c`` views of ``h`` by ``w`` pixels and the radii of ``n`` Gaussians in them.

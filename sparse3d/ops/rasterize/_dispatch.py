@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 
 from sparse3d.ops.backend import Backend, choose_backend
-from sparse3d.ops.rasterize import _gsplat, _native
+from sparse3d.ops.rasterize import _gsplat
 from sparse3d.ops.rasterize._options import RasterOptions
 
 __all__ = ["RasterBackend", "choose"]
@@ -31,6 +31,4 @@ def choose(
         _gsplat.check(device, dtype, options)
         return "gsplat"
     chosen = choose_backend(backend, device)
-    if backend == "auto" and not (drawable and options.max_alpha == _native.MAX_ALPHA):
-        return "torch"
-    return chosen
+    return "torch" if backend == "auto" and dtype != torch.float32 else chosen

@@ -75,6 +75,7 @@ def render_of(
         None if median is None else _depths_of(_cut(median, crop), job),
         None if dominant is None else _cut(dominant, crop),
         drawn.weights if outputs.weights else None,
+        drawn.stages,
     )
 
 

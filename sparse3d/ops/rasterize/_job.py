@@ -6,6 +6,8 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
+from sparse3d.ops.rasterize._options import StageSeconds
+
 __all__ = ["Channels", "Drawn", "Job", "Parameters", "Rules"]
 
 Parameters = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -80,3 +82,4 @@ class Drawn(NamedTuple):
     dominant_rows: Int32[Tensor, "c h w"] | None = None
     """-1 where nothing is drawn."""
     weights: Float[Tensor, "c n"] | None = None
+    stages: StageSeconds | None = None

@@ -9,11 +9,9 @@ from torch.autograd.function import once_differentiable
 
 from sparse3d.ops.backend import native_module
 from sparse3d.ops.rasterize._job import Drawn, Job, Rules
+from sparse3d.ops.rasterize._options import StageSeconds
 
-__all__ = ["MAX_ALPHA", "rasterize"]
-
-MAX_ALPHA = 0.999
-"""The largest alpha that the kernels know; it is compiled into them."""
+__all__ = ["rasterize"]
 
 _LEAVES = 9  # parameters, poses, background and two receivers; values of channels follow
 
@@ -33,10 +31,10 @@ def rasterize(job: Job) -> Drawn:
     """Draw all views of the job.
 
     Raises:
-        ValueError: If the tensors are not float32, or surfels or another largest alpha are asked
-            for.
+        ValueError: If the tensors are not float32.
     """
-    _check(job)
+    if job.background.dtype != torch.float32:
+        raise ValueError(f"backend 'native' takes float32, got {job.background.dtype}")
     layouts = tuple(
         (None if channels.indices is None else channels.indices.contiguous(), channels.count)
         for channels in job.channels
@@ -46,25 +44,15 @@ def rasterize(job: Job) -> Drawn:
     values = [value for channels in job.channels for value in channels.values]
     leaves = (*job.parameters, job.world_from_camera, job.background, *receivers, *values)
     outputs: Any = _Rasterize.apply(fixed, *leaves)
-    colors, alphas, depths, radii, median, dominant, weights, *channels = outputs
-    return Drawn(colors, alphas, depths, radii, tuple(channels), median, dominant, weights)
-
-
-def _check(job: Job) -> None:
-    if job.background.dtype != torch.float32:
-        raise ValueError(f"backend 'native' takes float32, got {job.background.dtype}")
-    if job.rules.surfels:
-        raise ValueError("backend 'native' cannot draw surfels; backend 'torch' can")
-    if job.rules.max_alpha != MAX_ALPHA:
-        raise ValueError(
-            f"backend 'native' draws with max_alpha {MAX_ALPHA}, got {job.rules.max_alpha};"
-            " backend 'torch' takes any"
-        )
+    colors, alphas, depths, radii, median, dominant, weights, *channels, stages = outputs
+    return Drawn(colors, alphas, depths, radii, tuple(channels), median, dominant, weights, stages)
 
 
 class _Rasterize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, fixed: _Fixed, *leaves: Tensor | None) -> tuple[Tensor | None, ...]:
+    def forward(
+        ctx: Any, fixed: _Fixed, *leaves: Tensor | None
+    ) -> tuple[Tensor | StageSeconds | None, ...]:
         *gaussians, poses, background = (
             leaf.detach().contiguous() for leaf in leaves[:7] if leaf is not None
         )
@@ -74,21 +62,23 @@ class _Rasterize(torch.autograd.Function):
         alphas, depths = torch.empty_like(colors[..., 0]), torch.empty_like(colors[..., 0])
         radii = torch.empty(views, len(gaussians[0]), dtype=torch.int32)
         tiles = fixed.rules.tiles
+        weights = alphas.new_zeros(radii.shape) if fixed.weights else None
         ctx.plan = native_module().rasterize_forward(
-            *(*gaussians, poses, fixed.matrices, background, fixed.rules.near, fixed.rules.blur),
-            *(fixed.rules.orthographic, fixed.rules.antialiased),
+            *(*gaussians, poses, fixed.matrices, background),
+            *(fixed.rules.near, fixed.rules.blur, fixed.rules.max_alpha),
+            *(fixed.rules.orthographic, fixed.rules.antialiased, fixed.rules.surfels),
             None if tiles is None else tiles.contiguous(),
-            *(colors, alphas, depths, radii),
+            *(colors, alphas, depths, radii, weights),
         )
         median, dominant = _rows(ctx.plan, radii, alphas) if fixed.rows else (None, None)
-        weights = _weights(ctx.plan, radii, alphas) if fixed.weights else None
         channels = _blend(ctx.plan, fixed, values, alphas)
         ctx.fixed = fixed
         ctx.save_for_backward(*gaussians, background, alphas, depths, *values)
         ctx.mark_non_differentiable(
             *(t for t in (radii, median, dominant, weights) if t is not None)
         )
-        return colors, alphas, depths, radii, median, dominant, weights, *channels
+        stages = StageSeconds(*ctx.plan.seconds)
+        return colors, alphas, depths, radii, median, dominant, weights, *channels, stages
 
     @staticmethod
     @once_differentiable
@@ -100,7 +90,8 @@ class _Rasterize(torch.autograd.Function):
         images = [gradient.contiguous() for gradient in gradients[:3] if gradient is not None]
         channels = [gradient.contiguous() for gradient in gradients[7:] if gradient is not None]
         views, n = len(background), len(gaussians[0])
-        shape = background.new_zeros(views, n, 6) if channels else None
+        sums = 12 if ctx.fixed.rules.surfels else 6
+        shape = background.new_zeros(views, n, sums) if channels else None
         value_gradients = _blend_backward(ctx.plan, ctx.fixed, values, channels, shape)
         outputs = [torch.zeros_like(tensor) for tensor in gaussians]
         poses, backdrop = background.new_zeros(views, 4, 4), torch.zeros_like(background)
@@ -126,17 +117,6 @@ def _rows(plan: object, radii: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     return median, dominant
 
 
-def _weights(plan: object, radii: Tensor, like: Tensor) -> Float[Tensor, "c n"]:
-    """The weights are the gradient of the sum of an image of any one channel."""
-    weights = like.new_zeros(*radii.shape, 1)
-    anything, ones = like.new_zeros(radii.shape[1], 1), torch.ones_like(like[..., None])
-    for view in range(len(radii)):
-        native_module().rasterize_channels_backward(
-            plan, view, anything, None, ones[view], weights[view], None, None
-        )
-    return weights[..., 0]
-
-
 def _blend(
     plan: object, fixed: _Fixed, values: list[Tensor], like: Float[Tensor, "c h w"]
 ) -> list[Tensor]:
@@ -154,7 +134,7 @@ def _blend_backward(
     fixed: _Fixed,
     values: list[Tensor],
     gradients: list[Tensor],
-    shape: Float[Tensor, "c n 6"] | None,
+    shape: Float[Tensor, "c n _"] | None,
 ) -> list[Tensor]:
     """Gradients of the values; adds what goes to places and shapes to ``shape``."""
     results = [torch.zeros_like(value) for value in values]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int32, Integer
 from torch import Tensor
 
-__all__ = ["RasterOptions", "RasterOutputs", "Region", "Render", "SparseCodes"]
+__all__ = ["RasterOptions", "RasterOutputs", "Region", "Render", "SparseCodes", "StageSeconds"]
 
 Region = tuple[int, int, int, int] | Bool[Tensor, "rows columns"]
 """A rectangle x, y, width, height in pixels, or which tiles of 16 by 16 pixels to draw."""
@@ -69,6 +69,18 @@ class RasterOutputs:
 
 
 @dataclass(frozen=True, slots=True)
+class StageSeconds:
+    """How long the stages of drawing took, summed over the views."""
+
+    project: float
+    """Gaussians to pixels, with their colours."""
+    sort: float
+    """By depth, and into a list a tile."""
+    blend: float
+    """The tiles, front to back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Render:
     """Pictures of Gaussians, one a view; what was not asked for is None."""
 
@@ -93,6 +105,9 @@ class Render:
     """Row of the Gaussian with the largest weight, the nearer of equals; -1 where nothing."""
     weights: Float[Tensor, "c n"] | None = None
     """Sum of a Gaussian's weights over the pixels drawn; no gradient."""
+    stages: StageSeconds | None = None
+    """Where the time went, colours, alphas and depths only; None from backends that do not look at
+    the clock, all but ``native``."""
 
     @property
     def visible(self) -> Bool[Tensor, "c n"]:

@@ -29,6 +29,10 @@ __all__ = ["SplatPart", "write_report"]
 _PARTS = {
     "data": "load a photo",
     "losses": "render and compare",
+    "project": "project to pixels",
+    "sort": "sort by depth",
+    "forward": "blend",
+    "loss": "compare with the photo",
     "backward": "gradients",
     "optimizer": "Adam",
     "after_step": "add and remove Gaussians",
