@@ -19,7 +19,7 @@ __all__ = ["LossConfig", "NetworkConfig", "SegmentConfig"]
 class NetworkConfig:
     """Sizes of the network."""
 
-    voxel_size: tuple[float, float, float] = (0.1, 0.1, 0.1)
+    voxel_size: tuple[float, float, float] = (0.2, 0.2, 0.2)
     """Edges of a voxel along x, y, z, metres."""
     voxel_channels: int = 16
     """Features a voxel."""
