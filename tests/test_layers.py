@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
-LAYERS = ("cli", "view", "train", "detect", "splat", "data", "nn", "ops", "scene", "geometry")
+LAYERS = (
+    *("cli", "view", "train", "detect", "segment", "splat"),
+    *("data", "nn", "ops", "scene", "geometry"),
+)
 
 
 @pytest.fixture
@@ -54,6 +57,7 @@ def test_imports_that_go_down_are_fine(package: Path) -> None:
         ("geometry", "lookalike.scene"),
         ("ops", "lookalike.nn"),
         ("splat", "lookalike.detect"),
+        ("segment", "lookalike.detect"),
         ("data", "lookalike.nn"),
         ("train", "lookalike.view"),
         ("splat", "nerfstudio"),

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from sparse3d.cli.arguments import parse
+from sparse3d.cli.sweeps import frames_with_points
 from sparse3d.detect.config import SecondConfig
-from sparse3d.errors import ConfigError, DataError
+from sparse3d.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sparse3d.data.detection.config import View
     from sparse3d.detect.detector import Detector
     from sparse3d.detect.results import DetectedFrame
-    from sparse3d.scene import Frame, Scene
     from sparse3d.train.run import Run
 
 __all__ = ["Arguments", "DetectionSummary", "detect_into", "main"]
@@ -114,6 +113,7 @@ def detect_into(
         DataError: If there is no checkpoint, a path has no frame with points, two frames have the
             same name, or something cannot be read or written.
     """
+    from sparse3d.data.detection.load import resolve_view
     from sparse3d.detect.results import DetectedFrame, write_results
     from sparse3d.scene.atomic import writing
     from sparse3d.train.progress import showing
@@ -122,11 +122,12 @@ def detect_into(
         raise ConfigError("nothing to look at: sparse3d detect RUN PATH... --out DIR")
     with writing(out) as draft:
         detector = _detector(run, score_threshold, view)
-        work = _frames(paths, detector)
+        work = frames_with_points(paths)
         found: list[DetectedFrame] = []
         start = perf_counter()
         with showing("detecting") as progress:
-            for frame, seen in work:
+            for scene, frame in work:
+                seen = resolve_view(scene, detector.config.dataset)
                 found.append(DetectedFrame(frame, detector.detect(frame, seen)))
                 progress.show(len(found), len(work))
         seconds = (perf_counter() - start) / len(work)
@@ -150,42 +151,6 @@ def _detector(
     detector = Detector(config)
     load_detector(detector, run.checkpoints().load(run.method.name).task)
     return detector
-
-
-def _frames(paths: Sequence[Path], detector: "Detector") -> list[tuple["Frame", "View"]]:
-    """All frames with points, and how they are looked at."""
-    from sparse3d.data.detection.load import resolve_view
-
-    work: list[tuple[Frame, View]] = []
-    origins: dict[str, Path] = {}
-    for path, scene in ((given, scene) for given in paths for scene in _scenes(given)):
-        view = resolve_view(scene, detector.config.dataset)
-        for frame in _sweeps(path, scene):
-            if frame.name in origins:
-                raise DataError(path, f"frame {frame.name} is in {origins[frame.name]}, too")
-            origins[frame.name] = path
-            work.append((frame, view))
-    return work
-
-
-def _scenes(path: Path) -> "list[Scene]":
-    """The scene at a path, or those in the files of a folder that is none itself."""
-    from sparse3d.scene.formats.registry import is_recognised, open_scene, recognised_files
-
-    files = recognised_files(path) if path.is_dir() and not is_recognised(path) else ()
-    return [open_scene(file) for file in files or (path,)]
-
-
-def _sweeps(path: Path, scene: "Scene") -> tuple["Frame", ...]:
-    """The frames with points; a file with one cloud is a frame of its own."""
-    from sparse3d.scene import Frame
-
-    if not scene.frames and scene.points is not None:
-        return (Frame(scene.name, points=scene.points),)
-    frames = tuple(frame for frame in scene.frames if frame.points is not None)
-    if not frames:
-        raise DataError(path, f"frames with points expected, none of {len(scene.frames)} has any")
-    return frames
 
 
 def _counts(found: Sequence["DetectedFrame"], detector: "Detector") -> dict[str, int]:

@@ -50,6 +50,7 @@ COMMANDS = (
     Command("train", "Train a method on a scene or data set.", "train"),
     Command("eval", "Evaluate a trained run with the metrics of its data set.", "eval"),
     Command("detect", "Detect objects with a trained run in scenes and sweeps.", "detect"),
+    Command("segment", "Name every point of scenes and sweeps with a trained run.", "segment"),
     Command("eval-files", "Score the result files of any detector.", "eval_files"),
     Command("reconstruct", "Make a Gaussian splat of a few posed photos.", "reconstruct"),
     Command("render", "Render a splat from the cameras of a scene.", "render"),

@@ -1,15 +1,17 @@
 """Configuration of the second method; torch-free, so that help texts come quickly."""
 
-import math
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 from sparse3d.data.detection.config import AugmentConfig, DataConfig
-from sparse3d.errors import ConfigError
+from sparse3d.nn.config import (
+    RateConfig,
+    require_rates,
+    require_voxels,
+    require_widths,
+    require_within,
+)
 
-__all__ = ["DecodeConfig", "LossConfig", "NetworkConfig", "RateConfig", "SecondConfig"]
-
-_MOST_CELLS = 30_000
+__all__ = ["DecodeConfig", "LossConfig", "NetworkConfig", "SecondConfig"]
 
 
 @dataclass(frozen=True)
@@ -56,24 +58,6 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class RateConfig:
-    """AdamW with one cycle of the learning rate: up along a cosine, then down."""
-
-    peak: float = 3e-3
-    """Highest learning rate."""
-    warmup: float = 0.3
-    """Share of the training in which it rises."""
-    start_divisor: float = 10.0
-    """The first learning rate is the highest divided by this."""
-    end_divisor: float = 1e3
-    """The last learning rate is the highest divided by this."""
-    weight_decay: float = 0.01
-    """Decoupled (Loshchilov and Hutter 2019)."""
-    clip_norm: float = 10.0
-    """Gradients are shortened to this norm."""
-
-
-@dataclass(frozen=True)
 class DecodeConfig:
     """From heatmaps to boxes."""
 
@@ -108,49 +92,13 @@ class SecondConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        _require(
-            self, "iterations loss.heatmap loss.box loss.direction rates.peak rates.weight_decay", 0
-        )
-        _require(self, "batch_size network.voxel_channels network.neck_outputs", 1)
-        _require(self, "network.upsample network.head_channels decode.max_detections", 1)
-        _require(self, "loss.min_radius", 0)
-        _require(self, "rates.clip_norm network.momentum loss.min_overlap", 1e-6)
-        _require(self, "rates.start_divisor rates.end_divisor", 1)
-        _require(self, "network.momentum rates.warmup decode.score_threshold", 0, 1)
-        _require(self, "decode.nms_threshold loss.min_overlap", 0, 1)
-        _require_widths(self, "network.encoder_channels", "network.encoder_layers")
-        _require_widths(self, "network.neck_channels", "network.neck_layers")
-        if not all(math.isfinite(e) and e > 0 for e in self.network.voxel_size):
-            raise ConfigError(f"network.voxel_size must be positive, got {self.network.voxel_size}")
-        _require_cells(self)
-
-
-def _require(
-    config: SecondConfig, names: str, low: float | int, high: float | int | None = None
-) -> None:
-    """Refuse values that are not finite or not from ``low`` to ``high``."""
-    for name in names.split():
-        value = attrgetter(name)(config)
-        if not low <= value < math.inf or (high is not None and value > high):
-            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise ConfigError(f"{name} must be {bounds}, got {value}")
-
-
-def _require_widths(config: SecondConfig, channels: str, layers: str) -> None:
-    """Refuse stages without channels or layers, and lists of different lengths."""
-    widths, counts = attrgetter(channels)(config), attrgetter(layers)(config)
-    if not widths or len(widths) != len(counts) or min(*widths, *counts) < 1:
-        raise ConfigError(
-            f"{channels} and {layers} must be positive and equally many, got {widths} and {counts}"
-        )
-
-
-def _require_cells(config: SecondConfig) -> None:
-    """Refuse grids that keys cannot hold, and with which training would not end either."""
-    ends = zip(config.dataset.low, config.dataset.high, config.network.voxel_size, strict=True)
-    cells = [math.ceil((high - low) / edge) for low, high, edge in ends]
-    if max(cells) > _MOST_CELLS:
-        raise ConfigError(
-            f"network.voxel_size cuts the range into {cells} voxels, at most {_MOST_CELLS} along an"
-            " axis are possible"
-        )
+        require_within(self, "iterations loss.heatmap loss.box loss.direction", 0)
+        require_within(self, "batch_size network.voxel_channels network.neck_outputs", 1)
+        require_within(self, "network.upsample network.head_channels decode.max_detections", 1)
+        require_within(self, "loss.min_radius", 0)
+        require_within(self, "network.momentum loss.min_overlap", 1e-6, 1)
+        require_within(self, "decode.score_threshold decode.nms_threshold", 0, 1)
+        require_rates(self)
+        require_widths(self, "network.encoder_channels", "network.encoder_layers")
+        require_widths(self, "network.neck_channels", "network.neck_layers")
+        require_voxels(self.dataset.low, self.dataset.high, self.network.voxel_size)

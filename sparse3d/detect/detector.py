@@ -12,7 +12,7 @@ from sparse3d.detect.config import SecondConfig
 from sparse3d.detect.decode import decode
 from sparse3d.detect.network import CenterMaps, Second
 from sparse3d.detect.targets import CellGrid
-from sparse3d.errors import ConfigError
+from sparse3d.nn.training import load_weights
 from sparse3d.scene import Boxes3D, Frame, PointCloud
 
 __all__ = ["Detector"]
@@ -86,16 +86,7 @@ class Detector:
         Raises:
             ConfigError: If they are those of another configuration.
         """
-        own = self.network.state_dict()
-        for name in sorted({*own, *state}):
-            ours, theirs = own.get(name), state.get(name)
-            if ours is None or theirs is None or ours.shape != theirs.shape:
-                sizes = [None if t is None else tuple(t.shape) for t in (theirs, ours)]
-                raise ConfigError(
-                    f"the checkpoint does not fit the configuration: {name} is {sizes[0]},"
-                    f" expected {sizes[1]}"
-                )
-        self.network.load_state_dict(dict(state))
+        load_weights(self.network, state)
 
 
 def _intensities(clouds: Sequence[PointCloud]) -> Float[Tensor, " n"]:

@@ -1,23 +1,21 @@
 """The ``second`` method as a Task."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from sparse3d.data.detection.augment import augment
 from sparse3d.data.detection.classes import ClassMap
 from sparse3d.data.detection.config import View
-from sparse3d.data.detection.crop import crop_to_range, in_range
+from sparse3d.data.detection.crop import crop_to_range
 from sparse3d.data.detection.load import load_sample, resolve_view
 from sparse3d.data.detection.sample import Sample
 from sparse3d.data.detection.split import labelled_frames, split_frames
-from sparse3d.detect.config import RateConfig, SecondConfig
+from sparse3d.detect.config import SecondConfig
 from sparse3d.detect.detector import Detector
 from sparse3d.detect.losses import box_loss, direction_loss, heatmap_loss
 from sparse3d.detect.results import DetectedFrame, write_results
@@ -25,7 +23,8 @@ from sparse3d.detect.scores.frames import frame_of_scene
 from sparse3d.detect.scores.kitti import DetectionScores, evaluate_objects
 from sparse3d.detect.targets import FrameTargets, frame_targets
 from sparse3d.errors import ConfigError, DataError
-from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
+from sparse3d.geometry.boxes import in_range
+from sparse3d.nn.optimizer import one_cycle_group
 from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
 from sparse3d.scene import Boxes3D, Frame, Scene
 from sparse3d.scene.scene import Split
@@ -101,15 +100,8 @@ class DetectTask:
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """The network, in one."""
-        rates = self.config.rates
-        return [
-            ParameterGroup(
-                "network",
-                tuple(self.detector.network.parameters()),
-                self._rate,
-                partial(_optimizer, rates),
-            )
-        ]
+        config = self.config
+        return [one_cycle_group(self.detector.network, config.rates, config.iterations)]
 
     def batch(self, step: int, rank: int = 0, world_size: int = 1) -> DetectBatch:
         """The next frames, randomly changed; every frame comes once before any comes again.
@@ -227,11 +219,6 @@ class DetectTask:
         note = "" if self.split.note is None else f"; {self.split.note}"
         return f"{train} training and {val} validation frames, {seen}{note}"
 
-    def _rate(self, step: int) -> float:
-        r = self.config.rates
-        share = min(step / max(self.config.iterations - 1, 1), 1.0)
-        return one_cycle(share, r.peak, r.warmup, r.start_divisor, r.end_divisor)
-
     def _draw(self, draw: int) -> Sample:
         epoch, index = divmod(draw, len(self.split.train))
         order = torch.randperm(
@@ -278,7 +265,3 @@ def load_detector(detector: Detector, state: Mapping[str, Any]) -> None:
             f" {detector.setting()}"
         )
     detector.load_state_dict(state["network"])
-
-
-def _optimizer(rates: RateConfig, parameters: Iterable[nn.Parameter], rate: float) -> Optimizer:
-    return ClippedAdamW(parameters, rate, rates.weight_decay, rates.clip_norm)

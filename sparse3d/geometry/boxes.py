@@ -1,11 +1,13 @@
 """Upright 3D boxes as rows ``(x, y, z, length, width, height, yaw)``: corners and containment."""
 
+from collections.abc import Sequence
+
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sparse3d.geometry.rotations import matrix_from_yaw
 
-__all__ = ["BOX_EDGES", "box_corners", "points_in_boxes"]
+__all__ = ["BOX_EDGES", "box_corners", "in_range", "points_in_boxes"]
 
 _SIGNS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
@@ -27,6 +29,14 @@ def box_corners(boxes: Float[Tensor, "n 7"]) -> Float[Tensor, "n 8 3"]:
     local = boxes[:, None, 3:6] * unit  # [n, 8, 3]
     rotation = matrix_from_yaw(boxes[:, 6])
     return local @ rotation.transpose(-1, -2) + boxes[:, None, :3]
+
+
+def in_range(
+    positions: Float[Tensor, "n 3"], low: Sequence[float], high: Sequence[float]
+) -> Bool[Tensor, " n"]:
+    """Which positions are at least ``low`` and less than ``high`` on all axes; never NaN ones."""
+    least, greatest = positions.new_tensor(low), positions.new_tensor(high)
+    return ((positions >= least) & (positions < greatest)).all(1)
 
 
 def points_in_boxes(

@@ -1,16 +1,19 @@
 """AdamW with gradients of bounded length, and a learning rate that goes up and down once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from sparse3d.errors import UserError
+from sparse3d.nn.config import RateConfig
+from sparse3d.nn.training import ParameterGroup
 from sparse3d.ops.adam import Adam
 
-__all__ = ["ClippedAdamW", "one_cycle"]
+__all__ = ["ClippedAdamW", "one_cycle", "one_cycle_group"]
 
 
 class ClippedAdamW(Adam):
@@ -85,3 +88,22 @@ def one_cycle(
     else:
         low, progress = peak / end_divisor, (1 - share) / (1 - warmup) if warmup < 1 else 1.0
     return low + (peak - low) * (1 - math.cos(math.pi * progress)) / 2
+
+
+def one_cycle_group(network: nn.Module, rates: RateConfig, iterations: int) -> ParameterGroup:
+    """All parameters of a network, trained by :class:`ClippedAdamW` over one cycle.
+
+    Args:
+        network: The network.
+        rates: Of learning.
+        iterations: Steps of the whole training.
+    """
+
+    def rate(step: int) -> float:
+        share = min(step / max(iterations - 1, 1), 1.0)
+        return one_cycle(share, rates.peak, rates.warmup, rates.start_divisor, rates.end_divisor)
+
+    def optimizer(parameters: Iterable[nn.Parameter], first: float) -> Optimizer:
+        return ClippedAdamW(parameters, first, rates.weight_decay, rates.clip_norm)
+
+    return ParameterGroup("network", tuple(network.parameters()), rate, optimizer)

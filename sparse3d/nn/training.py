@@ -1,14 +1,16 @@
-"""What a method and its trainer tell each other: parameters, losses, times, random numbers."""
+"""What a method and its trainer tell each other: parameters, losses, times, weights."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-__all__ = ["LossTerm", "ParameterGroup", "PartSeconds", "step_generator"]
+from sparse3d.errors import ConfigError
+
+__all__ = ["LossTerm", "ParameterGroup", "PartSeconds", "load_weights", "step_generator"]
 
 
 class LossTerm(NamedTuple):
@@ -51,3 +53,25 @@ def step_generator(seed: int, step: int, stream: int = 0) -> torch.Generator:
     """
     mixed = seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB
     return torch.Generator().manual_seed(mixed % 2**63)
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Any]) -> None:
+    """Take over weights and running statistics.
+
+    Args:
+        network: Left as it is where they do not fit.
+        state: By name, as in ``network.state_dict()``.
+
+    Raises:
+        ConfigError: If they are those of another configuration.
+    """
+    own = network.state_dict()
+    for name in sorted({*own, *state}):
+        ours, theirs = own.get(name), state.get(name)
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            sizes = [None if t is None else tuple(t.shape) for t in (theirs, ours)]
+            raise ConfigError(
+                f"the checkpoint does not fit the configuration: {name} is {sizes[0]},"
+                f" expected {sizes[1]}"
+            )
+    network.load_state_dict(dict(state))

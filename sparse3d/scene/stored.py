@@ -20,6 +20,8 @@ class Stored(Generic[T]):
     """Reads the value; raises ``DataError`` where the file is not what it should be."""
     count: int | None = None
     """Number of rows where the header or the file size tells it without reading."""
+    attributes: frozenset[str] | None = None
+    """Names of the optional parts that are there, where the files tell it without reading."""
 
     def read(self) -> T:
         """Read the value now; nothing is cached."""

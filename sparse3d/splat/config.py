@@ -1,11 +1,9 @@
 """Configuration of the sparse-splat method; torch-free, so that help texts come quickly."""
 
-import math
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
 from typing import Literal
 
-from sparse3d.errors import ConfigError
+from sparse3d.nn.config import require_within
 
 __all__ = [
     "DensifyConfig",
@@ -152,26 +150,17 @@ class SplatConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        _require(self, "iterations densify.start densify.max_gaussians", 0)
-        _require(self, "init.max_reprojection_error densify.gradient densify.clone_below", 0)
-        _require(self, " ".join(f"rates.{each.name}" for each in fields(self.rates)), 0)
-        _require(self, "densify.prune_scale densify.prune_radius", 0)
-        _require(self, " ".join(f"densify.mcmc.{each.name}" for each in fields(McmcConfig)), 0)
-        _require(self, "sh_every init.max_features init.neighbours init.min_points", 1)
-        _require(self, "densify.every", 1)
-        _require(self, "sh_degree", 0, 3)
-        _require(self, "init.min_angle", 0, 180)
-        _require(self, "ssim_weight densify.stop_fraction densify.prune_opacity", 0, 1)
-        _require(self, "opacity_decay", 0.001, 1)
-        _require(self, "init.opacity", 0.001, 0.999)
-
-
-def _require(
-    config: SplatConfig, names: str, low: float | int, high: float | int | None = None
-) -> None:
-    """Refuse values that are not finite or not from ``low`` to ``high``."""
-    for name in names.split():
-        value = attrgetter(name)(config)
-        if not low <= value < math.inf or (high is not None and value > high):
-            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-            raise ConfigError(f"{name} must be {bounds}, got {value}")
+        require_within(self, "iterations densify.start densify.max_gaussians", 0)
+        require_within(self, "init.max_reprojection_error densify.gradient densify.clone_below", 0)
+        require_within(self, " ".join(f"rates.{each.name}" for each in fields(self.rates)), 0)
+        require_within(self, "densify.prune_scale densify.prune_radius", 0)
+        require_within(
+            self, " ".join(f"densify.mcmc.{each.name}" for each in fields(McmcConfig)), 0
+        )
+        require_within(self, "sh_every init.max_features init.neighbours init.min_points", 1)
+        require_within(self, "densify.every", 1)
+        require_within(self, "sh_degree", 0, 3)
+        require_within(self, "init.min_angle", 0, 180)
+        require_within(self, "ssim_weight densify.stop_fraction densify.prune_opacity", 0, 1)
+        require_within(self, "opacity_decay", 0.001, 1)
+        require_within(self, "init.opacity", 0.001, 0.999)

@@ -75,6 +75,18 @@ def _second_task() -> Callable[["Scene", Any, int, Path | None], "Task[Any]"]:
     return DetectTask.from_scene
 
 
+def _unet_config() -> type[Any]:
+    from sparse3d.segment.config import SegmentConfig
+
+    return SegmentConfig
+
+
+def _unet_task() -> Callable[["Scene", Any, int, Path | None], "Task[Any]"]:
+    from sparse3d.segment.task import SegmentTask
+
+    return SegmentTask.from_scene
+
+
 METHODS = (
     Method(
         name="second",
@@ -82,6 +94,13 @@ METHODS = (
         defaults="detect/second.yaml",
         config_type=_second_config,
         builder=_second_task,
+    ),
+    Method(
+        name="sparse-unet",
+        summary="Semantic segmentation of point clouds: a residual UNet of sparse convolutions",
+        defaults="segment/sparse-unet.yaml",
+        config_type=_unet_config,
+        builder=_unet_task,
     ),
     Method(
         name="sparse-splat",

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from sparse3d.data.detection.config import AugmentConfig, DataConfig
-from sparse3d.detect.config import DecodeConfig, NetworkConfig, RateConfig, SecondConfig
+from sparse3d.detect.config import DecodeConfig, NetworkConfig, SecondConfig
+from sparse3d.nn.config import RateConfig
 from sparse3d.scene import Boxes3D, Frame, PointCloud, Scene
 
 

@@ -1,54 +1,18 @@
 """Random changes of training samples: mirror, rotation, scale, shift, dropped intensities."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 from sparse3d.data.detection.config import AugmentConfig
 from sparse3d.data.detection.sample import Sample
-from sparse3d.geometry.rotations import matrix_from_yaw
+from sparse3d.data.motion import Motion
 from sparse3d.scene import Boxes3D
 
 __all__ = ["augment"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Motion:
-    """Mirrors y, then turns by ``angle`` about z, then scales, then shifts."""
-
-    mirrored: bool
-    angle: Float64[Tensor, ""]
-    scale: float
-    shift: Float64[Tensor, " 3"]
-
-    def directions(self, vectors: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Differences of positions; in the dtype of the input, as all of these are."""
-        sign = vectors.new_tensor([1.0, -1.0 if self.mirrored else 1.0, 1.0])
-        rotation = matrix_from_yaw(self.angle).to(vectors)
-        return self.scale * (vectors * sign) @ rotation.T
-
-    def positions(self, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        return self.directions(positions) + self.shift.to(positions)
-
-    def velocities(self, velocities: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
-        flat = torch.cat([velocities, torch.zeros_like(velocities[:, :1])], dim=1)
-        return self.directions(flat)[:, :2]
-
-    def boxes(self, boxes: Boxes3D) -> Boxes3D:
-        """The boxes moved; what is known of them in an image no longer holds and is dropped."""
-        yaws = -boxes.yaws if self.mirrored else boxes.yaws
-        velocities = boxes.velocities
-        return replace(
-            boxes,
-            centers=self.positions(boxes.centers),
-            sizes=boxes.sizes * self.scale,
-            yaws=yaws + self.angle.to(yaws),
-            velocities=None if velocities is None else self.velocities(velocities),
-            image=None,
-        )
 
 
 def augment(sample: Sample, config: AugmentConfig, generator: torch.Generator) -> Sample:
@@ -66,7 +30,7 @@ def augment(sample: Sample, config: AugmentConfig, generator: torch.Generator) -
     uniform = torch.rand(4, generator=generator, dtype=torch.float64)
     normal = torch.randn(3, generator=generator, dtype=torch.float64)
     low, high = config.scale
-    motion = _Motion(
+    motion = Motion(
         mirrored=config.flip and bool(uniform[0] < 0.5),
         angle=(2 * uniform[1] - 1) * math.radians(config.rotation),
         scale=low + (high - low) * uniform[2].item(),
@@ -75,5 +39,24 @@ def augment(sample: Sample, config: AugmentConfig, generator: torch.Generator) -
     points = replace(sample.points, positions=motion.positions(sample.points.positions))
     if uniform[3] < config.drop_intensity and points.intensities is not None:
         points = replace(points, intensities=torch.zeros_like(points.intensities))
-    boxes, ignored = motion.boxes(sample.boxes), motion.boxes(sample.ignored)
+    boxes, ignored = _moved(sample.boxes, motion), _moved(sample.ignored, motion)
     return Sample(sample.name, points, boxes, ignored)
+
+
+def _moved(boxes: Boxes3D, motion: Motion) -> Boxes3D:
+    """The boxes moved; what is known of them in an image no longer holds and is dropped."""
+    yaws = -boxes.yaws if motion.mirrored else boxes.yaws
+    velocities = boxes.velocities
+    return replace(
+        boxes,
+        centers=motion.positions(boxes.centers),
+        sizes=boxes.sizes * motion.scale,
+        yaws=yaws + motion.angle.to(yaws),
+        velocities=None if velocities is None else _turned(velocities, motion),
+        image=None,
+    )
+
+
+def _turned(velocities: Float[Tensor, "n 2"], motion: Motion) -> Float[Tensor, "n 2"]:
+    flat = torch.cat([velocities, torch.zeros_like(velocities[:, :1])], dim=1)
+    return motion.directions(flat)[:, :2]

@@ -11,24 +11,16 @@ from torch import Tensor
 from sparse3d.data.detection.classes import joined
 from sparse3d.data.detection.config import DataConfig
 from sparse3d.data.detection.sample import Sample
-from sparse3d.geometry.boxes import box_corners, points_in_boxes
+from sparse3d.geometry.boxes import box_corners, in_range, points_in_boxes
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.rotations import matrix_from_yaw
 from sparse3d.geometry.transforms import invert_rigid, transform_points
 from sparse3d.scene import Boxes3D, Camera
 
-__all__ = ["boxes_in_view", "crop_to_range", "in_range", "overlaps_range", "points_in_view"]
+__all__ = ["boxes_in_view", "crop_to_range", "overlaps_range", "points_in_view"]
 
 _BOX_SAMPLES = (17, 9, 9)  # points of a box along length, width, height that are projected
 _BOXES_AT_ONCE = 8  # bounds the memory of points against boxes
-
-
-def in_range(
-    positions: Float[Tensor, "n 3"], low: Sequence[float], high: Sequence[float]
-) -> Bool[Tensor, " n"]:
-    """Which positions are at least ``low`` and less than ``high`` on all axes; never NaN ones."""
-    least, greatest = positions.new_tensor(low), positions.new_tensor(high)
-    return ((positions >= least) & (positions < greatest)).all(1)
 
 
 def overlaps_range(

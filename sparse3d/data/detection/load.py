@@ -3,15 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from sparse3d.data.detection.classes import ClassMap
 from sparse3d.data.detection.config import DataConfig, View
-from sparse3d.data.detection.crop import boxes_in_view, crop_to_range, in_range, points_in_view
+from sparse3d.data.detection.crop import boxes_in_view, crop_to_range, points_in_view
 from sparse3d.data.detection.sample import Sample
+from sparse3d.data.intensities import unit_intensities
 from sparse3d.errors import DataError
+from sparse3d.geometry.boxes import in_range
 from sparse3d.scene import Boxes3D, Camera, Frame, PointCloud, Scene
 from sparse3d.scene.stored import Stored
 
@@ -43,7 +41,8 @@ def load_points(frame: Frame, config: DataConfig, view: View) -> PointCloud:
     cloud = frame.read_points()
     if cloud is None:
         raise DataError(_file(frame, frame.boxes), "a frame with points expected, it has none")
-    positions, intensities = cloud.positions.float(), _intensities(cloud, config)
+    positions = cloud.positions.float()
+    intensities = unit_intensities(cloud, config.intensity, config.intensity_scale)
     kept = in_range(positions, config.low, config.high) & intensities.isfinite()
     points = PointCloud(positions[kept], intensities=intensities[kept])
     if view == "all":
@@ -71,13 +70,6 @@ def load_sample(frame: Frame, config: DataConfig, view: View) -> Sample:
         boxes = boxes.select(boxes_in_view(boxes, _main_camera(frame), frame.pose()))
     wanted, ignored = ClassMap.of(config).apply(boxes)
     return crop_to_range(Sample(frame.name, points, wanted, ignored), config)
-
-
-def _intensities(cloud: PointCloud, config: DataConfig) -> Float[Tensor, " n"]:
-    if cloud.intensities is None or not config.intensity:
-        return torch.zeros(len(cloud))
-    scaled = cloud.intensities.float() / config.intensity_scale
-    return torch.where(scaled.isfinite(), scaled.clamp(0, 1), scaled)
 
 
 def _finite_boxes(frame: Frame) -> Boxes3D:

@@ -19,6 +19,7 @@ from sparse3d.scene.formats import (
     ply,
     pts,
     scene_folder,
+    semantic_kitti,
 )
 from sparse3d.scene.formats.format import Format
 from sparse3d.scene.scene import Scene
@@ -40,6 +41,7 @@ FORMATS: tuple[Format, ...] = (
     colmap.FORMAT,
     colmap.TEXT_FORMAT,
     kitti.FORMAT,
+    semantic_kitti.FORMAT,
     clouds.FORMAT,
     compressed_ply.FORMAT,
     gaussian_ply.FORMAT,

@@ -222,7 +222,8 @@ def _stored(
     if entry is None:
         return None
     stored = _arrays(root, entry)
-    return Stored(root / _INDEX, partial(_read_with, reader, stored), stored.count)
+    present = frozenset(stored.files)
+    return Stored(root / _INDEX, partial(_read_with, reader, stored), stored.count, present)
 
 
 def _arrays(root: Path, entry: Fields) -> StoredArrays:

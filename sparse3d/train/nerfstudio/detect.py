@@ -12,61 +12,10 @@ from tyro.conf import Fixed
 from sparse3d.detect.config import SecondConfig
 from sparse3d.detect.scores.result import DetectionScores
 from sparse3d.detect.task import DetectTask
-from sparse3d.errors import ConfigError
-from sparse3d.scene import Frame
-from sparse3d.scene.formats.registry import open_scene
-from sparse3d.train.nerfstudio.pipeline import (
-    TaskDataManager,
-    TaskDataManagerConfig,
-    TaskPipeline,
-    TaskPipelineConfig,
-    one_line_errors,
-)
+from sparse3d.train.nerfstudio.frames import FrameDataManager, FrameDataManagerConfig
+from sparse3d.train.nerfstudio.pipeline import TaskPipeline, TaskPipelineConfig, one_line_errors
 
-__all__ = [
-    "DetectDataManager",
-    "DetectDataManagerConfig",
-    "DetectPipeline",
-    "DetectPipelineConfig",
-]
-
-
-@dataclass
-class DetectDataManagerConfig(TaskDataManagerConfig):
-    """Where the frames are; how they are used says the task's configuration."""
-
-    _target: type = field(default_factory=lambda: DetectDataManager)
-
-
-class DetectDataManager(TaskDataManager):
-    """Opens the scene, makes the task, and shows its frames to nerfstudio."""
-
-    train_dataset: tuple[Frame, ...] = ()
-    eval_dataset: tuple[Frame, ...] = ()
-
-    def make_task(self, config: SecondConfig, seed: int) -> DetectTask:
-        """The task on the data."""
-        task = DetectTask.from_scene(open_scene(self.get_datapath()), config, seed)
-        self.train_dataset, self.eval_dataset = task.split.train, task.split.val
-        self._batch_size = config.batch_size
-        return task
-
-    def get_train_rays_per_batch(self) -> int:
-        """Unit of nerfstudio's speed display: frames of a step."""
-        return self._batch_size
-
-    def get_eval_rays_per_batch(self) -> int:
-        """Unit of nerfstudio's speed display: a frame."""
-        return 1
-
-    @property
-    def includes_time(self) -> bool:
-        """What nerfstudio's viewers ask for first; there is nothing for them to show."""
-        with one_line_errors():
-            raise ConfigError(
-                "nerfstudio's viewer draws images from cameras and cannot show a detector;"
-                " train with --vis tensorboard, look at detections with sparse3d view"
-            )
+__all__ = ["DetectPipeline", "DetectPipelineConfig"]
 
 
 @dataclass
@@ -74,7 +23,7 @@ class DetectPipelineConfig(TaskPipelineConfig):
     """``second`` and its data."""
 
     _target: type = field(default_factory=lambda: DetectPipeline)
-    datamanager: Fixed[DetectDataManagerConfig] = field(default_factory=DetectDataManagerConfig)
+    datamanager: Fixed[FrameDataManagerConfig] = field(default_factory=FrameDataManagerConfig)
     task: SecondConfig = field(default_factory=SecondConfig)
     """The recipe."""
 
@@ -83,12 +32,15 @@ class DetectPipeline(TaskPipeline):
     """A detection task with its frames."""
 
     config: DetectPipelineConfig
-    datamanager: DetectDataManager
+    datamanager: FrameDataManager
     task: DetectTask
 
     def build_task(self) -> DetectTask:
-        """The task that the data manager makes."""
-        return self.datamanager.make_task(self.config.task, self.config.seed)
+        """The task on the frames of the data manager."""
+        config = self.config.task
+        task = DetectTask.from_scene(self.datamanager.open(), config, self.config.seed)
+        self.datamanager.show(task.split.train, task.split.val, config.batch_size)
+        return task
 
     def get_average_eval_image_metrics(
         self, step: int | None = None, output_path: Path | None = None, get_std: bool = False

@@ -10,11 +10,11 @@ from sparse3d.data.detection.config import DataConfig
 from sparse3d.data.detection.crop import (
     boxes_in_view,
     crop_to_range,
-    in_range,
     overlaps_range,
     points_in_view,
 )
 from sparse3d.data.detection.sample import Sample
+from sparse3d.geometry.boxes import in_range
 from sparse3d.geometry.intrinsics import Intrinsics
 from sparse3d.geometry.rotations import matrix_from_axis_angle
 from sparse3d.geometry.transforms import rigid

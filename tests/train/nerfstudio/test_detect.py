@@ -218,10 +218,10 @@ def test_viewers_are_refused_in_one_line(
 ) -> None:
     for vis in ("viewer", "viewer+tensorboard", "viewer_legacy"):
         config = configured(vis=vis)
-        _ends_with(lambda config=config: start(config), "cannot show a detector", capsys)
+        _ends_with(lambda config=config: start(config), "cannot show what is found", capsys)
     trainer = start(configured(1))
     trainer.train()
-    _ends_with(RunViewer(_config_of(trainer)).main, "cannot show a detector", capsys)
+    _ends_with(RunViewer(_config_of(trainer)).main, "cannot show what is found", capsys)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_frames(

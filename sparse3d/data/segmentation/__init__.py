@@ -1,0 +1,1 @@
+"""What point segmentation trains on: class maps, split frames, samples, augmentation."""

@@ -1,0 +1,1 @@
+"""Semantic segmentation of point clouds: network, losses, training, metrics, results."""
