@@ -15,6 +15,14 @@ from sparse3d.ops.sparse_conv import sparse_conv
 
 FRAME = FrameSettings()
 KERNEL = Kernel()
+PEER_GOALS = {16: 4.0, 32: 4.0, 64: 2.5, 128: 2.5}
+"""How many times as fast as spconv, by channels."""
+DENSE_SHARE = 0.6
+"""Of the rate of the dense product, from 64 channels on."""
+BACKWARD = 2.5
+"""Forward passes that both gradients may take."""
+THREADS = 1.7
+"""How many times as fast two threads are."""
 CLOSE = 1e-4
 """Largest difference from the peer, of the largest value."""
 
@@ -26,7 +34,7 @@ class Settings:
     frame: FrameSettings = FRAME
     channels: tuple[int, ...] = (16, 32, 64, 128)
     """In and out."""
-    matrix: int = 2048
+    matrix: int = 4096
     """Edge of the dense matrices beside."""
     threads: int = 2
 
@@ -41,13 +49,15 @@ class Layer:
     rules: Rulebook
 
     @classmethod
-    def random(cls, rules: Rulebook, channels: int) -> "Layer":
+    def random(cls, rules: Rulebook, channels: int, dtype: torch.dtype = torch.float32) -> "Layer":
         """As many channels in as out, all values normal(0, 1)."""
         rng = torch.Generator().manual_seed(channels)
         return cls(
-            torch.randn(rules.inputs, channels, generator=rng).requires_grad_(),
-            torch.randn(len(rules.counts), channels, channels, generator=rng).requires_grad_(),
-            torch.randn(rules.outputs, channels, generator=rng),
+            torch.randn(rules.inputs, channels, generator=rng).to(dtype).requires_grad_(),
+            torch.randn(len(rules.counts), channels, channels, generator=rng)
+            .to(dtype)
+            .requires_grad_(),
+            torch.randn(rules.outputs, channels, generator=rng).to(dtype),
             rules,
         )
 
@@ -76,14 +86,24 @@ def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     yield Row(f"torch.mm, {settings.matrix} square", dense, "GFLOP/s", better="higher")
     peer = _Peer(frame)
     for channels in settings.channels:
-        layer = Layer.random(rules, channels)
-        forward = clock.time(layer.forward)
-        output = layer.forward()
-        backward = clock.time(lambda one=layer, of=output: one.backward(of))
-        yield _rate(f"forward, {channels} channels", layer.flops, forward, dense)
-        yield _rate(f"backward, {channels} channels", 2 * layer.flops, backward, dense)
-        yield peer.row(f"  forward, {channels} channels, 1 thread", layer, clock)
+        yield from _passes(channels, rules, dense, clock)
+        yield from peer.rows(channels, rules, settings.threads, clock)
         use_threads(settings.threads)
+
+
+def _passes(channels: int, rules: Rulebook, dense: float, clock: Clock) -> Iterator[Row]:
+    """Both passes with all threads, and the forward pass in bfloat16."""
+    layer = Layer.random(rules, channels)
+    forward = clock.time(layer.forward)
+    output = layer.forward()
+    backward = clock.time(lambda: layer.backward(output))
+    yield _rate(f"forward, {channels} channels", layer.flops, forward, dense, channels)
+    ratio = backward.seconds / forward.seconds
+    name = f"  backward, {channels} channels, both gradients"
+    yield Row(name, ratio, "forward passes", goal=BACKWARD, spread=backward.spread)
+    half = clock.time(Layer.random(rules, channels, torch.bfloat16).forward)
+    name, value = f"  forward, {channels} channels, bfloat16", 1e3 * half.seconds
+    yield Row(name, value, "ms", "float32", 1e3 * forward.seconds, spread=half.spread)
 
 
 class _Peer:
@@ -99,14 +119,28 @@ class _Peer:
         cells = self._spconv.cells(frame.grid)
         self._rules = self._spconv.rules(cells, frame.grid, KERNEL)
 
-    def row(self, name: str, layer: Layer, clock: Clock) -> Row:
-        """One thread for both: with two, sums of spconv 2.3.8 differed from ours."""
+    def rows(self, channels: int, rules: Rulebook, threads: int, clock: Clock) -> Iterator[Row]:
+        """One thread beside all, and beside spconv's one: with two, its sums differed from ours."""
+        layer = Layer.random(rules, channels)
+        all_threads = clock.time(layer.forward)
         use_threads(1)
         ours = clock.time(layer.forward)
+        name, alone = f"  forward, {channels} channels", 1e3 * ours.seconds
+        yield Row(
+            *(f"{name}, {threads} threads", 1e3 * all_threads.seconds, "ms", "one thread", alone),
+            goal=THREADS if threads > 1 else None,
+            goal_of="ratio",
+            spread=all_threads.spread,
+        )
         theirs = None
         if self._spconv is not None and self._rules is not None:
             theirs = 1e3 * _time_peer(self._spconv, self._rules, layer, clock).seconds
-        return Row(name, 1e3 * ours.seconds, "ms", self.name, theirs, spread=ours.spread)
+        yield Row(
+            *(f"{name}, 1 thread", alone, "ms", self.name, theirs),
+            goal=PEER_GOALS.get(channels),
+            goal_of="ratio",
+            spread=ours.spread,
+        )
 
 
 def _time_peer(spconv: Spconv, rules: SpconvRules, layer: Layer, clock: Clock) -> Timing:
@@ -124,9 +158,14 @@ def _dense(edge: int, clock: Clock) -> float:
     return 2e-9 * edge**3 / clock.time(lambda: left @ right).seconds
 
 
-def _rate(name: str, flops: float, timing: Timing, dense: float) -> Row:
-    rate = 1e-9 * flops / timing.seconds
-    return Row(name, rate, "GFLOP/s", "torch.mm", dense, better="higher", spread=timing.spread)
+def _rate(name: str, flops: float, timing: Timing, dense: float, channels: int) -> Row:
+    return Row(
+        *(name, 1e-9 * flops / timing.seconds, "GFLOP/s", "torch.mm", dense),
+        goal=DENSE_SHARE if channels >= 64 else None,
+        goal_of="ratio",
+        better="higher",
+        spread=timing.spread,
+    )
 
 
 if __name__ == "__main__":

@@ -56,10 +56,11 @@ class Spconv:
 
     def rules(self, cells: Int32[Tensor, "n 4"], grid: SparseGrid, kernel: Kernel) -> SpconvRules:
         """Its rulebook; ``cells`` are those of the grid in its order."""
-        size, stride = list(kernel.size[::-1]), list(kernel.stride[::-1])
+        steps = (kernel.size, kernel.stride, kernel.pad, kernel.dilation, kernel.output_padding)
+        size, stride, pad, dilation, more = (list(each[::-1]) for each in steps)
         outputs, pairs, counts = self._ops.get_indice_pairs(
             *(cells, grid.batch_size, list(grid.shape[::-1]), self._native, size, stride),
-            *([k // 2 for k in size], [1, 1, 1], [0, 0, 0], kernel.submanifold),
+            *(pad, dilation, more, kernel.submanifold, kernel.transposed),
         )
         return SpconvRules(pairs, counts, len(outputs), kernel.submanifold)
 

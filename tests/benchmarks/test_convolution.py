@@ -13,7 +13,16 @@ from sparse3d.ops.neighbours import Kernel, neighbours
 from sparse3d.ops.sparse_conv import sparse_conv
 from sparse_conv import Layer
 
-KERNELS = (Kernel(), Kernel(stride=(2, 2, 2)), Kernel((3, 1, 5), (1, 2, 1)))
+KERNELS = (
+    Kernel(),
+    Kernel(stride=(2, 2, 2)),
+    Kernel((3, 1, 5), (1, 2, 1)),
+    Kernel(dilation=(2, 1, 3)),
+    Kernel((2, 3, 2), (2, 1, 2), (1, 2, 1), (0, 1, 1)),
+    Kernel(padding=(1, 1, 1)),
+    Kernel((2, 2, 2), (2, 2, 2), padding=(0, 0, 0), transposed=True),
+    Kernel(stride=(2, 2, 1), transposed=True),
+)
 
 
 @pytest.fixture
@@ -61,6 +70,7 @@ def test_peer_agrees_with_us(spconv: Spconv, kernel: Kernel) -> None:
     found = spconv.convolve(features, spconv.filters(weight, kernel), theirs)
     expected = sparse_conv(features, weight, rules)
     assert theirs.outputs == len(expected)
+    assert float(expected.abs().sum()) > 0
     if kernel.submanifold:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     else:  # its outputs are in another order
