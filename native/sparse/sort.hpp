@@ -66,7 +66,7 @@ class RadixSort {
 
   static constexpr int kMostSplitBits = 11;  // of items that do not fit into the cache
   static constexpr int kMostDigitBits = 9;   // of those that do
-  static constexpr std::int64_t kItemsALeaf = 1 << 14;
+  static constexpr std::int64_t kItemsALeaf = 1 << 16;
   static constexpr std::int64_t kItemsToInsert = 24;
 
   struct Leaf {
