@@ -5,8 +5,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from sparse3d.errors import UserError
-from sparse3d.nn.optimizer import ClippedAdamW, one_cycle
+from sparse3d.errors import ConfigError, UserError
+from sparse3d.nn.config import RateConfig
+from sparse3d.nn.optimizer import ClippedAdamW, one_cycle, one_cycle_group
+from sparse3d.nn.training import load_weights
 
 
 def trained(
@@ -82,3 +84,25 @@ def test_the_rate_goes_up_once_and_down_once() -> None:
 def test_either_half_of_the_cycle_may_be_missing(warmup: float) -> None:
     rates = [one_cycle(i / 10, 1.0, warmup, 10.0, 100.0) for i in range(11)]
     assert max(rates) == pytest.approx(1.0)
+
+
+def test_a_network_in_one_group_follows_the_cycle() -> None:
+    network, rates = torch.nn.Linear(2, 3), RateConfig(peak=2.0, warmup=0.5, start_divisor=4.0)
+    group = one_cycle_group(network, rates, iterations=11)
+    assert [id(one) for one in group.parameters] == [id(one) for one in network.parameters()]
+    assert [group.learning_rate(step) for step in (0, 5)] == pytest.approx([0.5, 2.0])
+    assert group.learning_rate(10) == group.learning_rate(99) == pytest.approx(2.0 / 1e3)
+    assert isinstance(group.make_optimizer(group.parameters, 0.5), ClippedAdamW)
+    assert one_cycle_group(network, rates, iterations=1).learning_rate(0) == pytest.approx(0.5)
+
+
+def test_weights_of_another_network_are_refused_and_change_nothing() -> None:
+    network = torch.nn.Linear(2, 3)
+    before = network.weight.detach().clone()
+    with pytest.raises(ConfigError, match=r"weight is \(4, 2\), expected \(3, 2\)"):
+        load_weights(network, {"bias": torch.ones(3), "weight": torch.ones(4, 2)})
+    with pytest.raises(ConfigError, match=r"bias is None, expected \(3,\)"):
+        load_weights(network, {"weight": torch.ones(3, 2)})
+    assert torch.equal(network.weight.detach(), before)
+    load_weights(network, {"bias": torch.ones(3), "weight": torch.ones(3, 2)})
+    assert bool((network.weight == 1).all())
