@@ -30,21 +30,32 @@ double seconds() {
   return std::chrono::duration<double>(now).count();
 }
 
-// The chains converge to 2, so no value ever becomes subnormal.
-float multiply_add(std::int64_t rounds) {
-  Vector sums[kAccumulators], half = Vector{} + 0.5f, one = Vector{} + 1.0f;
-#pragma GCC unroll 24
-  for (int i = 0; i < kAccumulators; ++i) sums[i] = Vector{} + static_cast<float>(i);
-  for (std::int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 24
-    for (int i = 0; i < kAccumulators; ++i) {
-      sums[i] = sums[i] * half + one;
-      asm volatile("" : "+v"(sums[i]));  // keeps the chain as it is written
-    }
+// Chains of multiply-adds that do not wait for each other. Members, as compilers keep the elements
+// of an array in memory. The chains converge to 2, so no value ever becomes subnormal.
+template <int count>
+struct Chains {
+  Vector sum = Vector{} + static_cast<float>(count);
+  Chains<count - 1> rest;
+
+  inline __attribute__((always_inline)) void step(Vector half, Vector one) {
+    sum = sum * half + one;
+    asm volatile("" : "+v"(sum));  // keeps the chain as it is written
+    rest.step(half, one);
   }
-  float total = 0;
-  for (int i = 0; i < kAccumulators; ++i) total += sums[i][0];
-  return total;
+  float total() const { return sum[0] + rest.total(); }
+};
+
+template <>
+struct Chains<0> {
+  inline __attribute__((always_inline)) void step(Vector, Vector) {}
+  float total() const { return 0; }
+};
+
+float multiply_add(std::int64_t rounds) {
+  Chains<kAccumulators> chains;
+  const Vector half = Vector{} + 0.5f, one = Vector{} + 1.0f;
+  for (std::int64_t round = 0; round < rounds; ++round) chains.step(half, one);
+  return chains.total();
 }
 
 volatile float sink;

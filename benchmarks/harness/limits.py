@@ -7,7 +7,7 @@ from harness.compiler import compile_library
 
 __all__ = ["bandwidth", "fma_peak"]
 
-TRIALS = 7
+TRIALS = 15
 ROUNDS = 3_000_000
 """Some 20 ms a trial."""
 FLOATS = 1 << 24

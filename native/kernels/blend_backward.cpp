@@ -71,16 +71,34 @@ struct Line {
   float max_alpha;
 };
 
+// How an entry covers the strips that it reaches. That is computed for all of them first: with what
+// follows, the chain of operations of a strip would be so long that processors wait for its end.
 template <typename Cover>
-inline void blend_strip_backward(const Line<Cover>& line, int at, Strip& s,
-                                 typename Cover::Sums& shapes, ValueSums& sums) {
-  const Lanes max_alpha = all_lanes(line.max_alpha), one = all_lanes(1.0f);
-  typename Cover::Pixels pixels;
-  const Lanes power = Cover::power(line.brush, line.stroke, at, &pixels);
+struct Covered {
+  int count = 0;
+  int strips[kStrips];
+  typename Cover::Pixels pixels[kStrips];
+  Lanes unclamped[kStrips];
+  Lanes inverse[kStrips];  // 1 / (1 - alpha)
+};
+
+template <typename Cover>
+inline void cover_strip(const Line<Cover>& line, int strip, const Strip& s,
+                        Covered<Cover>& covered) {
+  const int n = covered.count++, at = strip / kTile * kLanes;
+  const Lanes power = Cover::power(line.brush, line.stroke, at, &covered.pixels[n]);
   const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-  const Lanes unclamped = zero_after(line.index, s.last, reached);
-  const Lanes alpha = smaller(unclamped, max_alpha);
-  const Lanes inverse = over(one, minus(one, alpha));
+  const Lanes unclamped = zero_after(line.index, s.last, reached), one = all_lanes(1.0f);
+  covered.strips[n] = strip;
+  covered.unclamped[n] = unclamped;
+  covered.inverse[n] = over(one, minus(one, smaller(unclamped, all_lanes(line.max_alpha))));
+}
+
+template <typename Cover>
+inline void blend_strip_backward(const Line<Cover>& line, const Covered<Cover>& covered, int n,
+                                 Strip& s, typename Cover::Sums& shapes, ValueSums& sums) {
+  const Lanes max_alpha = all_lanes(line.max_alpha), inverse = covered.inverse[n];
+  const Lanes alpha = smaller(covered.unclamped[n], max_alpha);
   const Lanes before = times(load_lanes(s.t), inverse);
   const Lanes weight = times(alpha, before);
   const Lanes red = load_lanes(s.r), green = load_lanes(s.g);
@@ -91,10 +109,10 @@ inline void blend_strip_backward(const Line<Cover>& line, int at, Strip& s,
   value = fused(all_lanes(line.splat.depth), depth, value);
   const Lanes behind = load_lanes(s.behind);
   const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
-  const Lanes g = zero_if_less(max_alpha, unclamped, times(alpha, slope));
+  const Lanes g = zero_if_less(max_alpha, covered.unclamped[n], times(alpha, slope));
   store_lanes(s.behind, fused(weight, value, behind));
   store_lanes(s.t, before);
-  Cover::add(pixels, g, line.stroke, line.place, shapes);
+  Cover::add(covered.pixels[n], g, line.stroke, line.place, shapes);
   sums.red = fused(weight, red, sums.red);
   sums.green = fused(weight, green, sums.green);
   sums.blue = fused(weight, blue, sums.blue);
@@ -112,12 +130,19 @@ inline typename Cover::Gradient blend_entry_backward(const TileView& tile, std::
   ValueSums values{zero, zero, zero, zero};
   typename Cover::Sums shapes = Cover::no_sums();
   RowPlaces places;
+  const auto line_of = [&](int strip) {
+    const RowPlace place = places.of(strip % kTile);
+    return Line<Cover>{
+        index, splat, brush, place, Cover::stroke(brush, place, strip % kTile), tile.max_alpha};
+  };
+  Covered<Cover> covered;
   for (StripBits rest = place_rows(splat, tile, places) & live; rest != 0; rest &= rest - 1) {
-    const int strip = first_bit(rest), row = strip % kTile;
-    const RowPlace place = places.of(row);
-    const Line<Cover> line{index,          splat, brush, place, Cover::stroke(brush, place, row),
-                           tile.max_alpha};
-    blend_strip_backward(line, strip / kTile * kLanes, strips[strip], shapes, values);
+    const int strip = first_bit(rest);
+    cover_strip(line_of(strip), strip, strips[strip], covered);
+  }
+  for (int n = 0; n < covered.count; ++n) {
+    const int strip = covered.strips[n];
+    blend_strip_backward(line_of(strip), covered, n, strips[strip], shapes, values);
   }
   typename Cover::Gradient gradient = Cover::total_of(shapes);
   gradient.color[0] = total(values.red);
