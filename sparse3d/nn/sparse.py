@@ -1,8 +1,10 @@
 """Features that are known at some cells of a grid only."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
@@ -10,7 +12,7 @@ from torch.nn.functional import batch_norm
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.scene.sparse_grid import SparseGrid
 
-__all__ = ["Origin", "RowNorm", "SparseTensor", "to_dense"]
+__all__ = ["Origin", "RowNorm", "SparseTensor", "to_birds_eye", "to_dense"]
 
 Rulebooks = Mapping[Kernel, Rulebook]
 
@@ -91,3 +93,19 @@ def to_dense(tensor: SparseTensor) -> Float[Tensor, "b c x y z"]:
     dense = tensor.features.new_zeros(shape)
     dense = dense.index_put((batch, x, y, z), tensor.features)
     return dense.permute(0, 4, 1, 2, 3)
+
+
+def to_birds_eye(tensor: SparseTensor) -> Float[Tensor, "b d x y"]:
+    """The cells of a column side by side as channels, zero where a cell is not occupied.
+
+    Channel ``c`` of the cells at height ``z`` of ``h`` becomes channel ``c h + z``.
+    """
+    batch, x, y, z = tensor.grid.coordinates().unbind(1)
+    length, width, height = tensor.grid.shape
+    channels, plane = tensor.features.shape[1], length * width
+    first = (batch * channels * height + z) * plane + x * width + y
+    steps = torch.arange(channels, device=first.device) * height * plane
+    shape = (tensor.grid.batch_size, channels * height, length, width)
+    flat = tensor.features.new_zeros(math.prod(shape))
+    flat.scatter_(0, (first[:, None] + steps).flatten(), tensor.features.flatten())
+    return flat.view(shape)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sparse3d.nn.sparse import SparseTensor, to_dense
+from sparse3d.nn.sparse import SparseTensor, to_birds_eye
 from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.ops.neighbours import Kernel
 
@@ -84,5 +84,4 @@ class SparseEncoder(nn.Module):
 
     def forward(self, voxels: SparseTensor) -> Float[Tensor, "b c x y"]:
         """The bird's eye view, zero where nothing is."""
-        dense = to_dense(self.steps(voxels))
-        return dense.permute(0, 1, 4, 2, 3).flatten(1, 2)
+        return to_birds_eye(self.steps(voxels))

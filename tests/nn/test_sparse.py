@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sparse3d.nn.bev_neck import BevNeck
-from sparse3d.nn.sparse import RowNorm, SparseTensor, to_dense
+from sparse3d.nn.sparse import RowNorm, SparseTensor, to_birds_eye, to_dense
 from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
@@ -35,6 +35,19 @@ def test_a_block_equals_dense_convolution_norm_and_relu(kernel: Kernel) -> None:
     spread = rows.var(0, unbiased=False) + layer.norm.eps
     wanted = torch.relu((rows - rows.mean(0)) / spread.sqrt())
     assert torch.allclose(got.features, wanted, atol=1e-5)
+
+
+def test_a_birds_eye_view_lays_columns_side_by_side() -> None:
+    cells = torch.tensor([[0, 8, 5, 4], [0, 8, 5, 0], [1, 2, 0, 3], [2, 0, 3, 1]])
+    grid = SparseGrid.of_coordinates(cells, SHAPE, 4)  # the last element is empty
+    features = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    tensor = SparseTensor(grid, features)
+    expected = to_dense(tensor).permute(0, 1, 4, 2, 3).flatten(1, 2)
+    view = to_birds_eye(tensor)
+    assert torch.equal(view, expected)
+    cotangent = torch.randn(view.shape, generator=torch.Generator().manual_seed(1))
+    wanted = torch.autograd.grad(expected, features, cotangent)
+    assert torch.equal(torch.autograd.grad(view, features, cotangent)[0], wanted[0])
 
 
 def test_to_dense_puts_features_at_their_cells() -> None:
