@@ -1,15 +1,25 @@
 """Convolution of features that are known at some cells of a grid only."""
 
+from typing import Literal
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sparse3d.ops.backend import FastBackend, choose_backend
 from sparse3d.ops.neighbours import Rulebook
-from sparse3d.ops.sparse_conv import _native, _torch
+from sparse3d.ops.sparse_conv import _native, _spconv, _torch
 
-__all__ = ["sparse_conv"]
+__all__ = ["ConvBackend", "sparse_conv"]
 
-_BACKENDS = {"torch": _torch.sparse_conv, "native": _native.sparse_conv}
+ConvBackend = FastBackend | Literal["spconv"]
+"""See :func:`sparse_conv`."""
+
+_BACKENDS = {
+    "torch": _torch.sparse_conv,
+    "native": _native.sparse_conv,
+    "spconv": _spconv.sparse_conv,
+}
 
 
 def sparse_conv(
@@ -17,7 +27,7 @@ def sparse_conv(
     weight: Float[Tensor, "k i o"],
     rulebook: Rulebook,
     *,
-    backend: FastBackend = "auto",
+    backend: ConvBackend = "auto",
 ) -> Float[Tensor, "m o"]:
     """Sum over the kernel's offsets of the inputs there times the weight of the offset.
 
@@ -29,12 +39,13 @@ def sparse_conv(
         weight: A matrix for every offset, in the order of ``Kernel.offsets``.
         rulebook: Of the grid and the kernel.
         backend: ``auto`` takes the C++ kernels for float32 and bfloat16 on the CPU where they were
-            built, else torch.
+            built, spconv for float32 and float16 on CUDA where it is installed, else torch.
+            ``spconv`` on the CPU is for comparison, without gradients.
 
     Raises:
-        ValueError: If shapes do not fit the rulebook, dtypes differ, or ``native`` is asked for and
-            cannot do the dtype or the device.
-        MissingDependencyError: If ``native`` is asked for and was not built.
+        ValueError: If shapes do not fit the rulebook, dtypes differ, or a named backend cannot do
+            the dtype, the device or the gradient.
+        MissingDependencyError: If a named backend is not there.
     """
     if len(features) != rulebook.inputs or len(weight) != len(rulebook.counts):
         raise ValueError(
@@ -43,7 +54,16 @@ def sparse_conv(
         )
     if features.dtype != weight.dtype:
         raise ValueError(f"one dtype expected, got {features.dtype} and {weight.dtype}")
-    chosen = choose_backend(backend, features.device)
-    if backend == "auto" and features.dtype not in _native.DTYPES:
-        chosen = "torch"
+    chosen = _choose(backend, features.device, features.dtype)
     return _BACKENDS[chosen](features, weight, rulebook)
+
+
+def _choose(backend: ConvBackend, device: torch.device, dtype: torch.dtype) -> str:
+    if backend == "spconv":
+        return backend
+    if backend == "auto" and device.type == "cuda":
+        fits = dtype in _spconv.DTYPES and _spconv.is_installed()
+        return "spconv" if fits else "torch"
+    if backend == "auto" and dtype not in _native.DTYPES:
+        return "torch"
+    return choose_backend(backend, device)
