@@ -31,7 +31,7 @@ build() {
     native/rasterize/*.cpp native/sparse/*.cpp native/draw/*.cpp; do
     case $source in
       native/kernels/*) own="$flags -DSPARSE3D_ISA=baseline" ;;
-      native/check/*) own="-O1 -ffp-contract=off -DSPARSE3D_ISA=baseline" ;;
+      native/check/*) own="-O1 -fopenmp -ffp-contract=off -DSPARSE3D_ISA=baseline" ;;
       *) own="-O3 -fopenmp" ;;
     esac
     # shellcheck disable=SC2086 # flags are words
