@@ -15,6 +15,7 @@ from sparse3d.data.detection.crop import crop_to_range
 from sparse3d.data.detection.load import load_sample, resolve_view
 from sparse3d.data.detection.sample import Sample
 from sparse3d.data.detection.split import labelled_frames, split_frames
+from sparse3d.data.kept import Kept
 from sparse3d.detect.config import SecondConfig
 from sparse3d.detect.detector import Detector
 from sparse3d.detect.losses import box_loss, direction_loss, heatmap_loss
@@ -22,10 +23,16 @@ from sparse3d.detect.results import DetectedFrame, write_results
 from sparse3d.detect.scores.frames import frame_of_scene
 from sparse3d.detect.scores.kitti import DetectionScores, evaluate_objects
 from sparse3d.detect.targets import FrameTargets, frame_targets
-from sparse3d.errors import ConfigError, DataError
+from sparse3d.errors import DataError
 from sparse3d.geometry.boxes import in_range
 from sparse3d.nn.optimizer import one_cycle_group
-from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
+from sparse3d.nn.training import (
+    LossTerm,
+    ParameterGroup,
+    check_origin,
+    drawn_row,
+    step_generator,
+)
 from sparse3d.scene import Boxes3D, Frame, Scene
 from sparse3d.scene.scene import Split
 
@@ -74,8 +81,7 @@ class DetectTask:
             self.detector = Detector(config)
         self._source = scene.source or scene.name
         self._seed = seed
-        self._samples: dict[int, Sample] = {}
-        self._kept = 0
+        self._samples = Kept(_KEPT, self._load, lambda sample: len(sample.points))
         self._found: tuple[DetectedFrame, ...] | None = None
 
     @classmethod
@@ -220,22 +226,12 @@ class DetectTask:
         return f"{train} training and {val} validation frames, {seen}{note}"
 
     def _draw(self, draw: int) -> Sample:
-        epoch, index = divmod(draw, len(self.split.train))
-        order = torch.randperm(
-            len(self.split.train), generator=step_generator(self._seed, epoch, stream=1)
-        )
-        sample = self._sample(int(order[index]))
+        sample = self._samples[drawn_row(draw, len(self.split.train), self._seed)]
         changed = augment(sample, self.config.augment, step_generator(self._seed, draw, stream=2))
         return crop_to_range(changed, self.config.dataset)
 
-    def _sample(self, number: int) -> Sample:
-        if number in self._samples:
-            return self._samples[number]
-        sample = load_sample(self.split.train[number], self.config.dataset, self.view)
-        if self._kept + len(sample.points) <= _KEPT:
-            self._samples[number] = sample
-            self._kept += len(sample.points)
-        return sample
+    def _load(self, number: int) -> Sample:
+        return load_sample(self.split.train[number], self.config.dataset, self.view)
 
     def _targets(self, sample: Sample) -> FrameTargets:
         config = self.config
@@ -256,12 +252,5 @@ def load_detector(detector: Detector, state: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: If they are those of another method or configuration.
     """
-    found = state.get("method")
-    if found != DetectTask.method:
-        raise ConfigError(f"checkpoint of {found!r}, expected {DetectTask.method!r}")
-    if state.get("setting") != detector.setting():
-        raise ConfigError(
-            f"the checkpoint is for {state.get('setting')}; the configuration says"
-            f" {detector.setting()}"
-        )
+    check_origin(state, DetectTask.method, detector.setting())
     detector.load_state_dict(state["network"])

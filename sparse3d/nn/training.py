@@ -10,7 +10,15 @@ from torch.optim import Optimizer
 
 from sparse3d.errors import ConfigError
 
-__all__ = ["LossTerm", "ParameterGroup", "PartSeconds", "load_weights", "step_generator"]
+__all__ = [
+    "LossTerm",
+    "ParameterGroup",
+    "PartSeconds",
+    "check_origin",
+    "drawn_row",
+    "load_weights",
+    "step_generator",
+]
 
 
 class LossTerm(NamedTuple):
@@ -53,6 +61,26 @@ def step_generator(seed: int, step: int, stream: int = 0) -> torch.Generator:
     """
     mixed = seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + stream * 0x94D049BB133111EB
     return torch.Generator().manual_seed(mixed % 2**63)
+
+
+def drawn_row(draw: int, count: int, seed: int) -> int:
+    """Which of ``count`` rows a draw takes: each comes once, in random order, before any again."""
+    epoch, place = divmod(draw, count)
+    return int(torch.randperm(count, generator=step_generator(seed, epoch, stream=1))[place])
+
+
+def check_origin(state: Mapping[str, Any], method: str, setting: object) -> None:
+    """Check that the state of a task is of this method, and of networks set like this.
+
+    Raises:
+        ConfigError: If it is not; the message says what it is of.
+    """
+    if state.get("method") != method:
+        raise ConfigError(f"checkpoint of {state.get('method')!r}, expected {method!r}")
+    if state.get("setting") != setting:
+        raise ConfigError(
+            f"the checkpoint is for {state.get('setting')}; the configuration says {setting}"
+        )
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Any]) -> None:

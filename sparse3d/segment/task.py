@@ -11,14 +11,21 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
+from sparse3d.data.kept import Kept
 from sparse3d.data.segmentation.augment import augment
 from sparse3d.data.segmentation.classes import IGNORED
 from sparse3d.data.segmentation.load import load_sample, load_sweep
 from sparse3d.data.segmentation.sample import Sample
 from sparse3d.data.segmentation.split import count_classes, labelled_frames, split_frames
-from sparse3d.errors import ConfigError, DataError
+from sparse3d.errors import DataError
 from sparse3d.nn.optimizer import one_cycle_group
-from sparse3d.nn.training import LossTerm, ParameterGroup, step_generator
+from sparse3d.nn.training import (
+    LossTerm,
+    ParameterGroup,
+    check_origin,
+    drawn_row,
+    step_generator,
+)
 from sparse3d.scene import Frame, Scene
 from sparse3d.scene.scene import Split
 from sparse3d.segment.config import SegmentConfig
@@ -67,8 +74,7 @@ class SegmentTask:
             self.segmenter = Segmenter(config)
         self._source = scene.source or scene.name
         self._seed = seed
-        self._samples: dict[int, Sample] = {}
-        self._kept = 0
+        self._samples = Kept(_KEPT, self._load, lambda sample: len(sample.points))
 
     @classmethod
     def from_scene(
@@ -188,21 +194,11 @@ class SegmentTask:
         return SegmentScores.of(classes, confusion, len(frames), note)
 
     def _draw(self, draw: int) -> Sample:
-        epoch, index = divmod(draw, len(self.split.train))
-        order = torch.randperm(
-            len(self.split.train), generator=step_generator(self._seed, epoch, stream=1)
-        )
-        sample = self._sample(int(order[index]))
+        sample = self._samples[drawn_row(draw, len(self.split.train), self._seed)]
         return augment(sample, self.config.augment, step_generator(self._seed, draw, stream=2))
 
-    def _sample(self, number: int) -> Sample:
-        if number in self._samples:
-            return self._samples[number]
-        sample = load_sample(self.split.train[number], self.config.dataset)
-        if self._kept + len(sample.points) <= _KEPT:
-            self._samples[number] = sample
-            self._kept += len(sample.points)
-        return sample
+    def _load(self, number: int) -> Sample:
+        return load_sample(self.split.train[number], self.config.dataset)
 
 
 def load_segmenter(segmenter: Segmenter, state: Mapping[str, Any]) -> None:
@@ -211,12 +207,5 @@ def load_segmenter(segmenter: Segmenter, state: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: If they are those of another method or configuration.
     """
-    found = state.get("method")
-    if found != SegmentTask.method:
-        raise ConfigError(f"checkpoint of {found!r}, expected {SegmentTask.method!r}")
-    if state.get("setting") != segmenter.setting():
-        raise ConfigError(
-            f"the checkpoint is for {state.get('setting')}; the configuration says"
-            f" {segmenter.setting()}"
-        )
+    check_origin(state, SegmentTask.method, segmenter.setting())
     segmenter.load_state_dict(state["network"])
