@@ -1,15 +1,12 @@
 """The same encoder in spconv, with the same weights."""
 
-import importlib
-import warnings
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convolution.spconv_peer import Spconv
-from harness import UnavailableError
+from convolution.spconv_peer import Spconv, import_spconv
 from sparse3d.nn.convert import to_spconv
 from sparse3d.nn.sparse_blocks import ConvBlock
 from sparse3d.nn.sparse_encoder import SparseEncoder
@@ -29,13 +26,8 @@ class SpconvEncoder:
     """
 
     def __init__(self, encoder: SparseEncoder) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what spconv imports is older than its Python
-                self._spconv: Any = importlib.import_module("spconv.pytorch")
-                self._native = importlib.import_module("spconv.core").ConvAlgo.Native
-        except (ImportError, OSError) as error:
-            raise UnavailableError(f"{error}; pip install spconv") from error
+        self._spconv: Any = import_spconv("spconv.pytorch")
+        self._native = import_spconv("spconv.core").ConvAlgo.Native
         layers: list[nn.Module] = []
         stage = 0
         for block in encoder.steps:

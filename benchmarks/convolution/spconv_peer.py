@@ -3,6 +3,7 @@
 import importlib
 import warnings
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from harness import UnavailableError
 from sparse3d.ops.neighbours import Kernel
 from sparse3d.scene.sparse_grid import SparseGrid
 
-__all__ = ["Spconv", "SpconvRules"]
+__all__ = ["Spconv", "SpconvRules", "import_spconv"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,20 @@ class SpconvRules:
     submanifold: bool
 
 
+def import_spconv(name: str) -> ModuleType:
+    """One of its modules.
+
+    Raises:
+        UnavailableError: If it is not installed or does not come up.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what spconv imports is older than its Python
+            return importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        raise UnavailableError(f"{error}; pip install spconv") from error
+
+
 class Spconv:
     """Its CPU kernels.
 
@@ -35,13 +50,8 @@ class Spconv:
     """
 
     def __init__(self) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what spconv imports is older than its Python
-                self._ops: Any = importlib.import_module("spconv.pytorch.ops")
-                self._native = importlib.import_module("spconv.core").ConvAlgo.Native
-        except (ImportError, OSError) as error:
-            raise UnavailableError(f"{error}; pip install spconv") from error
+        self._ops: Any = import_spconv("spconv.pytorch.ops")
+        self._native = import_spconv("spconv.core").ConvAlgo.Native
 
     @staticmethod
     def cells(grid: SparseGrid) -> Int32[Tensor, "n 4"]:

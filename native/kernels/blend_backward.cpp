@@ -1,7 +1,5 @@
 #include "kernels/blend.hpp"
-#include "kernels/splat_cover.hpp"
-#include "kernels/strips.hpp"
-#include "kernels/surfel_cover.hpp"
+#include "kernels/lines.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
@@ -60,17 +58,6 @@ struct ValueSums {
   Lanes red, green, blue, depth;
 };
 
-// An entry in a row.
-template <typename Cover>
-struct Line {
-  std::int32_t index;
-  const Splat& splat;
-  typename Cover::Brush brush;
-  RowPlace place;
-  typename Cover::Stroke stroke;
-  float max_alpha;
-};
-
 // How an entry covers the strips that it reaches. That is computed for all of them first: with what
 // follows, the chain of operations of a strip would be so long that processors wait for its end.
 template <typename Cover>
@@ -85,28 +72,28 @@ struct Covered {
 template <typename Cover>
 inline void cover_strip(const Line<Cover>& line, int strip, const Strip& s,
                         Covered<Cover>& covered) {
-  const int n = covered.count++, at = strip / kTile * kLanes;
-  const Lanes power = Cover::power(line.brush, line.stroke, at, &covered.pixels[n]);
-  const Lanes reached = zero_if_less(power, all_lanes(kReplayMinPower), exp2_lanes(power));
-  const Lanes unclamped = zero_after(line.index, s.last, reached), one = all_lanes(1.0f);
+  const int n = covered.count++;
+  const Lanes unclamped = unclamped_of(line, strip, s.last, &covered.pixels[n]);
+  const Lanes one = all_lanes(1.0f);
   covered.strips[n] = strip;
   covered.unclamped[n] = unclamped;
   covered.inverse[n] = over(one, minus(one, smaller(unclamped, all_lanes(line.max_alpha))));
 }
 
 template <typename Cover>
-inline void blend_strip_backward(const Line<Cover>& line, const Covered<Cover>& covered, int n,
-                                 Strip& s, typename Cover::Sums& shapes, ValueSums& sums) {
+inline void blend_strip_backward(const Line<Cover>& line, const Splat& splat,
+                                 const Covered<Cover>& covered, int n, Strip& s,
+                                 typename Cover::Sums& shapes, ValueSums& sums) {
   const Lanes max_alpha = all_lanes(line.max_alpha), inverse = covered.inverse[n];
   const Lanes alpha = smaller(covered.unclamped[n], max_alpha);
   const Lanes before = times(load_lanes(s.t), inverse);
   const Lanes weight = times(alpha, before);
   const Lanes red = load_lanes(s.r), green = load_lanes(s.g);
   const Lanes blue = load_lanes(s.b), depth = load_lanes(s.depth);
-  Lanes value = fused(all_lanes(line.splat.color[0]), red, load_lanes(s.alpha));
-  value = fused(all_lanes(line.splat.color[1]), green, value);
-  value = fused(all_lanes(line.splat.color[2]), blue, value);
-  value = fused(all_lanes(line.splat.depth), depth, value);
+  Lanes value = fused(all_lanes(splat.color[0]), red, load_lanes(s.alpha));
+  value = fused(all_lanes(splat.color[1]), green, value);
+  value = fused(all_lanes(splat.color[2]), blue, value);
+  value = fused(all_lanes(splat.depth), depth, value);
   const Lanes behind = load_lanes(s.behind);
   const Lanes slope = fused_minus(behind, inverse, times(before, value));  // dL/dalpha
   const Lanes g = zero_if_less(max_alpha, covered.unclamped[n], times(alpha, slope));
@@ -131,9 +118,9 @@ inline typename Cover::Gradient blend_entry_backward(const TileView& tile, std::
   typename Cover::Sums shapes = Cover::no_sums();
   RowPlaces places;
   const auto line_of = [&](int strip) {
-    const RowPlace place = places.of(strip % kTile);
-    return Line<Cover>{
-        index, splat, brush, place, Cover::stroke(brush, place, strip % kTile), tile.max_alpha};
+    const int row = strip % kTile;
+    const RowPlace place = places.of(row);
+    return Line<Cover>{index, brush, place, Cover::stroke(brush, place, row), tile.max_alpha};
   };
   Covered<Cover> covered;
   for (StripBits rest = place_rows(splat, tile, places) & live; rest != 0; rest &= rest - 1) {
@@ -142,7 +129,7 @@ inline typename Cover::Gradient blend_entry_backward(const TileView& tile, std::
   }
   for (int n = 0; n < covered.count; ++n) {
     const int strip = covered.strips[n];
-    blend_strip_backward(line_of(strip), covered, n, strips[strip], shapes, values);
+    blend_strip_backward(line_of(strip), splat, covered, n, strips[strip], shapes, values);
   }
   typename Cover::Gradient gradient = Cover::total_of(shapes);
   gradient.color[0] = total(values.red);
