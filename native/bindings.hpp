@@ -12,6 +12,7 @@ void bind_grid(nanobind::module_& module);
 void bind_interpolate(nanobind::module_& module);
 void bind_isa(nanobind::module_& module);
 void bind_knn(nanobind::module_& module);
+void bind_pool(nanobind::module_& module);
 void bind_rasterize(nanobind::module_& module);
 void bind_rulebook(nanobind::module_& module);
 void bind_segment(nanobind::module_& module);

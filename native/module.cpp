@@ -11,6 +11,7 @@ NB_MODULE(_native, module) {
   sparse3d::bind_interpolate(module);
   sparse3d::bind_isa(module);
   sparse3d::bind_knn(module);
+  sparse3d::bind_pool(module);
   sparse3d::bind_rasterize(module);
   sparse3d::bind_rulebook(module);
   sparse3d::bind_segment(module);
