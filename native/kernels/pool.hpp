@@ -18,8 +18,8 @@ struct Largest {
   std::int32_t* winners;
 };
 
-// Takes over what is larger in the inputs of the pairs; the first of equal ones stays, what is not a
-// number is larger than any number.
+// Takes over what is larger in the inputs of the pairs; the first of equal ones stays, what is not
+// a number is larger than any number.
 SPARSE3D_KERNEL(template <typename T> void take_larger(
     const RulePairs& pairs, const T* features, std::int64_t channels, std::int64_t first_row,
     const Largest& largest))

@@ -1,5 +1,5 @@
-// Pooling along the rules of a kernel. Every block of output rows is one thread's, and takes its pairs
-// offset by offset, so results do not depend on the number of threads.
+// Pooling along the rules of a kernel. Every block of output rows is one thread's, and takes its
+// pairs offset by offset, so results do not depend on the number of threads.
 //
 // T is float or bfloat16, whose sums are taken in float and rounded at the end.
 #pragma once
