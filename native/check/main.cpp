@@ -10,6 +10,7 @@ int main() {
   check_knn();
   check_sparse();
   check_octree();
+  check_pool();
   check_draw();
   check_points();
   return 0;
