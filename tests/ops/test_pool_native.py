@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -191,3 +192,22 @@ def test_other_dtypes_are_left_to_torch() -> None:
                 pool(values, rules, backend="native")
         with pytest.raises(ValueError, match=f"float32 and bfloat16, got {dtype}"):
             max_unpool(values, torch.zeros(values.shape).long(), 1, backend="native")
+
+
+class _WithoutGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> None:
+        return None
+
+
+def test_no_gradient_in_no_gradient_out() -> None:
+    _, rules = neighbours(surface(5), KERNELS[0])
+    values = torch.ones(rules.inputs, 2, requires_grad=True)
+    pooled = max_pool(values, rules, backend="native")
+    assert not pooled.winners.requires_grad
+    through: Tensor = _WithoutGradient.apply(pooled.features)
+    assert torch.autograd.grad(through.sum(), values, allow_unused=True) == (None,)

@@ -61,15 +61,19 @@ class _MaxPool(torch.autograd.Function):
         native_module().pool_largest(_dense(features), *_pairs(rulebook), result, winners)
         ctx.save_for_backward(winners)
         ctx.mark_non_differentiable(winners)
+        ctx.set_materialize_grads(False)  # no zeros for the winners
         ctx.inputs = rulebook.inputs
         return result, winners
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]  (the decorator hides names)
-        ctx: Any, *grad_outputs: Tensor
-    ) -> tuple[Tensor, None]:
-        return _scatter(grad_outputs[0], ctx.saved_tensors[0], ctx.inputs), None
+        ctx: Any, *grad_outputs: Tensor | None
+    ) -> tuple[Tensor | None, None]:
+        gradient = grad_outputs[0]
+        if gradient is None:
+            return None, None
+        return _scatter(gradient, ctx.saved_tensors[0], ctx.inputs), None
 
 
 class _MaxUnpool(torch.autograd.Function):
