@@ -16,6 +16,7 @@ void bind_pool(nanobind::module_& module);
 void bind_rasterize(nanobind::module_& module);
 void bind_rulebook(nanobind::module_& module);
 void bind_segment(nanobind::module_& module);
+void bind_set_partition(nanobind::module_& module);
 void bind_sparse_conv(nanobind::module_& module);
 void bind_ssim(nanobind::module_& module);
 void bind_threads(nanobind::module_& module);

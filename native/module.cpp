@@ -15,6 +15,7 @@ NB_MODULE(_native, module) {
   sparse3d::bind_rasterize(module);
   sparse3d::bind_rulebook(module);
   sparse3d::bind_segment(module);
+  sparse3d::bind_set_partition(module);
   sparse3d::bind_sparse_conv(module);
   sparse3d::bind_ssim(module);
   sparse3d::bind_threads(module);

@@ -76,6 +76,7 @@ void check_knn();
 void check_sparse();
 void check_octree();
 void check_pool();
+void check_sets();
 void check_draw();
 void check_points();
 

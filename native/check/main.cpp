@@ -11,6 +11,7 @@ int main() {
   check_sparse();
   check_octree();
   check_pool();
+  check_sets();
   check_draw();
   check_points();
   return 0;
