@@ -181,6 +181,13 @@ def test_strided_tensors_are_no_obstacle(dtype: torch.dtype) -> None:
     assert torch.equal(got, max_unpool(above, winners, rules.inputs, backend="torch"))
 
 
+def test_strided_rules_are_no_obstacle() -> None:
+    rows = torch.tensor([[0, 9, 1, 9, 2, 9], [0, 9, 1, 9, 1, 9]]).int()[:, ::2]
+    strided = Rulebook(rows[0], rows[1], (2, 1), 3, 2)
+    dense = Rulebook(rows[0].clone(), rows[1].clone(), (2, 1), 3, 2)
+    assert_same_bits(*(all_passes(each, 3, torch.float32, "native") for each in (strided, dense)))
+
+
 def test_other_dtypes_are_left_to_torch() -> None:
     _, rules = neighbours(surface(5), KERNELS[0])
     for dtype in (torch.float64, torch.float16):

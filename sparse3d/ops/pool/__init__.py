@@ -99,10 +99,10 @@ def max_unpool(
             f"a winner for each feature {tuple(features.shape)} expected, got"
             f" {tuple(winners.shape)}"
         )
-    if winners.numel() and not -1 <= int(winners.min()) <= int(winners.max()) < inputs:
-        raise ValueError(
-            f"winners must lie in [-1, {inputs}), got {int(winners.min())} to {int(winners.max())}"
-        )
+    if winners.numel():
+        low, high = (int(bound) for bound in winners.aminmax())
+        if not -1 <= low <= high < inputs:
+            raise ValueError(f"winners must lie in [-1, {inputs}), got {low} to {high}")
     return _chosen(backend, features).max_unpool(features, winners, inputs)
 
 
