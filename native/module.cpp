@@ -11,9 +11,11 @@ NB_MODULE(_native, module) {
   sparse3d::bind_interpolate(module);
   sparse3d::bind_isa(module);
   sparse3d::bind_knn(module);
+  sparse3d::bind_pool(module);
   sparse3d::bind_rasterize(module);
   sparse3d::bind_rulebook(module);
   sparse3d::bind_segment(module);
+  sparse3d::bind_set_partition(module);
   sparse3d::bind_sparse_conv(module);
   sparse3d::bind_ssim(module);
   sparse3d::bind_threads(module);

@@ -1,4 +1,4 @@
-"""spconv on the CPU, where it is installed: rulebooks and convolutions."""
+"""spconv on the CPU, where it is installed: rulebooks, convolutions and pooling."""
 
 import importlib
 import warnings
@@ -81,3 +81,18 @@ class Spconv:
         given = (features, filters, rules.pairs, rules.counts, rules.outputs)
         with torch.no_grad():
             return self._ops.indice_conv(*given, subm=rules.submanifold, algo=self._native)
+
+    def max_pool(self, features: Float[Tensor, "n c"], rules: SpconvRules) -> Float[Tensor, "m c"]:
+        """Its maxima, which are never below 0."""
+        return self._ops.indice_maxpool(features, rules.pairs, rules.counts, rules.outputs)
+
+    def max_pool_backward(
+        self,
+        features: Float[Tensor, "n c"],
+        pooled: Float[Tensor, "m c"],
+        gradient: Float[Tensor, "m c"],
+        rules: SpconvRules,
+    ) -> Float[Tensor, "n c"]:
+        """The gradient of its inputs, all of equal ones."""
+        given = (features, pooled, gradient, rules.pairs, rules.counts)
+        return self._ops.indice_maxpool_backward(*given)

@@ -75,6 +75,8 @@ void check_adam();
 void check_knn();
 void check_sparse();
 void check_octree();
+void check_pool();
+void check_sets();
 void check_draw();
 void check_points();
 

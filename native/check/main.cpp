@@ -10,6 +10,8 @@ int main() {
   check_knn();
   check_sparse();
   check_octree();
+  check_pool();
+  check_sets();
   check_draw();
   check_points();
   return 0;

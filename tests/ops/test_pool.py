@@ -6,12 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sparse3d.ops.backend import FastBackend, has_native
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.ops.pool import _reference as reference
 from sparse3d.ops.pool import average_pool, average_unpool, max_pool, max_unpool
 from sparse3d.scene.sparse_grid import SparseGrid
 
 SHAPE = (5, 3, 4)
+each_backend = pytest.mark.parametrize(
+    "backend",
+    [
+        "torch",
+        pytest.param("native", marks=pytest.mark.skipif(not has_native(), reason="no C++ kernels")),
+    ],
+)
 KERNELS = (Kernel(), Kernel(stride=(2, 2, 2)), Kernel((3, 1, 3), (2, 1, 3)), Kernel((1, 1, 1)))
 
 
@@ -91,38 +99,62 @@ def test_pooling_a_full_grid_is_dense_pooling(kernel: Kernel) -> None:
     assert_same_passes(average_pool(features, rules), mean[:, x, y, z].T, features)
 
 
-def test_unpooling_copies_where_windows_do_not_overlap() -> None:
+@each_backend
+def test_unpooling_copies_where_windows_do_not_overlap(backend: FastBackend) -> None:
     grid, output, rules = random_rules(3, Kernel((1, 1, 1)))
-    features = leaf(len(output), 2, 1).detach()
+    features = leaf(len(output), 2, 1).detach().float()
     assert len(grid) == len(output)
-    assert torch.equal(average_unpool(features, rules), features)
-    assert torch.equal(max_unpool(*max_pool(features, rules), len(grid)), features)
+    assert torch.equal(average_unpool(features, rules, backend=backend), features)
+    pooled = max_pool(features, rules, backend=backend)
+    assert torch.equal(max_unpool(*pooled, len(grid), backend=backend), features)
 
 
-def test_outputs_without_inputs_are_zero() -> None:
+@each_backend
+def test_outputs_without_inputs_are_zero(backend: FastBackend) -> None:
     rules = Rulebook(torch.tensor([1, 0]).int(), torch.tensor([2, 0]).int(), (1, 1), 2, 4)
     features = torch.tensor([[-1.0], [-2.0]], requires_grad=True)
-    pooled = max_pool(features, rules)
+    pooled = max_pool(features, rules, backend=backend)
     assert pooled.features.tolist() == [[-1.0], [0.0], [-2.0], [0.0]]
     assert pooled.winners.tolist() == [[0], [-1], [1], [-1]]
-    assert average_pool(features, rules).tolist() == [[-1.0], [0.0], [-2.0], [0.0]]
-    assert max_unpool(pooled.features, pooled.winners, 2).tolist() == [[-1.0], [-2.0]]
+    mean = average_pool(features, rules, backend=backend)
+    assert mean.tolist() == [[-1.0], [0.0], [-2.0], [0.0]]
+    back = max_unpool(pooled.features, pooled.winners, 2, backend=backend)
+    assert back.tolist() == [[-1.0], [-2.0]]
 
 
-def test_nothing_in_nothing_out() -> None:
+@each_backend
+def test_nothing_in_nothing_out(backend: FastBackend) -> None:
     _, rules = neighbours(SparseGrid.of_coordinates(torch.zeros(0, 4).long(), SHAPE, 1), Kernel())
-    none = torch.zeros(0, 3)
-    assert max_pool(none, rules).features.shape == (0, 3)
-    assert average_pool(none, rules).shape == (0, 3)
-    assert average_unpool(none, rules).shape == (0, 3)
+    none = torch.zeros(0, 3, requires_grad=True)
+    pooled = max_pool(none, rules, backend=backend)
+    assert max_unpool(*pooled, 2, backend=backend).tolist() == [[0.0] * 3] * 2
+    means = (average_pool, average_unpool)
+    for got in (pooled.features, *(mean(none, rules, backend=backend) for mean in means)):
+        assert got.shape == (0, 3)
+        assert torch.autograd.grad(got.sum(), none)[0].shape == (0, 3)
 
 
-def test_what_is_not_a_number_wins() -> None:
+@each_backend
+def test_what_is_not_a_number_wins(backend: FastBackend) -> None:
     rules = Rulebook(torch.tensor([0, 1, 2]).int(), torch.zeros(3).int(), (1, 1, 1), 3, 1)
     for place in range(3):
         features = torch.zeros(3, 1)
         features[place] = torch.nan
-        assert max_pool(features, rules).winners.item() == place
+        pooled = max_pool(features, rules, backend=backend)
+        assert pooled.winners.item() == place
+        assert pooled.features.isnan().all()
+
+
+@each_backend
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 0.0])
+def test_the_first_of_equal_ones_wins(value: float, backend: FastBackend) -> None:
+    rules = Rulebook(torch.tensor([2, 0, 1]).int(), torch.zeros(3).int(), (1, 1, 1), 3, 1)
+    features = torch.full((3, 5), value)
+    pooled = max_pool(features, rules, backend=backend)
+    assert pooled.winners.tolist() == [[2] * 5]
+    torch.testing.assert_close(pooled.features, features[:1], equal_nan=True)
+    signs = torch.tensor([[0.0], [-0.0], [-0.0]])
+    assert max_pool(signs, rules, backend=backend).features.signbit().item()
 
 
 def test_mistakes_are_named() -> None:

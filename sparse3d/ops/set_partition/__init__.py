@@ -8,13 +8,16 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from sparse3d.geometry.morton import AXIS_BITS
-from sparse3d.ops.set_partition import _torch
+from sparse3d.ops.backend import FastBackend, choose_backend
+from sparse3d.ops.set_partition import _native, _torch
 from sparse3d.scene.sparse_grid import SparseGrid
 
 __all__ = ["Order", "SetPartition", "set_partition"]
 
 Order = Literal["x", "y"]
 Triple = tuple[int, int, int]
+
+_BACKENDS = {"torch": _torch.set_partition, "native": _native.set_partition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,13 @@ class SetPartition:
 
 
 def set_partition(
-    grid: SparseGrid, window: Triple, size: int, *, shift: Triple = (0, 0, 0), order: Order = "x"
+    grid: SparseGrid,
+    window: Triple,
+    size: int,
+    *,
+    shift: Triple = (0, 0, 0),
+    order: Order = "x",
+    backend: FastBackend = "auto",
 ) -> SetPartition:
     """Cut the cells of each window into the fewest sets of at most ``size``.
 
@@ -53,12 +62,15 @@ def set_partition(
         shift: How many cells the windows are moved towards lower x, y, z; less than a window. With
             one window along an axis DSVT shifts by nothing.
         order: ``x`` sorts by x, y, z, ``y`` by y, x, z.
+        backend: ``auto`` takes the C++ kernels on the CPU where they were built, else torch.
 
     Returns:
         The sets, window by window in the order of batch, x, y, z.
 
     Raises:
-        ValueError: If a window, the size or the shift is out of range, or the order unknown.
+        ValueError: If a window, the size or the shift is out of range, the order unknown, or
+            ``native`` is asked for on another device than the CPU.
+        MissingDependencyError: If ``native`` is asked for and was not built.
 
     Example:
         >>> cells = torch.tensor([[0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 2, 0, 0]])
@@ -74,5 +86,5 @@ def set_partition(
         raise ValueError(f"a shift of less than a window {window} expected, got {shift}")
     if order not in get_args(Order):
         raise ValueError(f"order 'x' or 'y' expected, got {order!r}")
-    cells = grid.coordinates()
-    return SetPartition(*_torch.set_partition(cells, window, size, shift, order == "y"))
+    chosen = choose_backend(backend, grid.keys.device)
+    return SetPartition(*_BACKENDS[chosen](grid, window, size, shift, order == "y"))

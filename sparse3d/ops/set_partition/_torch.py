@@ -4,15 +4,18 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from sparse3d.scene.sparse_grid import SparseGrid
+
 __all__ = ["set_partition"]
 
 Triple = tuple[int, int, int]
 
 
 def set_partition(
-    cells: Int64[Tensor, "n 4"], window: Triple, size: int, shift: Triple, by_y: bool
+    grid: SparseGrid, window: Triple, size: int, shift: Triple, by_y: bool
 ) -> tuple[Int64[Tensor, "s size"], Bool[Tensor, "s size"], Int64[Tensor, "n 3"]]:
     """Rows of the sets, which of them are padding, and places of the cells in their windows."""
+    cells = grid.coordinates()
     edges, moved = (torch.tensor(v, device=cells.device) for v in (window, shift))
     shifted = cells[:, 1:] + moved
     places = shifted % edges
