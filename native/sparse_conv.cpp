@@ -4,77 +4,18 @@
 
 #include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "bindings.hpp"
+#include "pair_tensors.hpp"
 #include "tensor.hpp"
 
 namespace sparse3d {
 namespace {
 
-using Rows = Tensor<const std::int32_t, 1>;
-using Counts = Tensor<const std::int64_t, 1>;
-
 constexpr std::int64_t kBlock = 256;    // output rows that are worked on at once
 constexpr std::int64_t kSegments = 32;  // of the weight gradient, at most
 constexpr std::int64_t kTasks = 64;     // of the weight gradient, about
 constexpr int kBatch = 64;              // pairs whose rows are gathered at once
-
-// The rules of a kernel, offset by offset.
-struct Rules {
-  const std::int32_t* from;
-  const std::int32_t* to;
-  std::vector<std::int64_t> starts;  // of each offset; one more at the end
-
-  std::int64_t offsets() const { return static_cast<std::int64_t>(starts.size()) - 1; }
-  std::int64_t begin(std::int64_t offset) const {
-    return starts[static_cast<std::size_t>(offset)];
-  }
-  RulePairs pairs(std::int64_t begin, std::int64_t end) const {
-    return {from + begin, to + begin, end - begin};
-  }
-};
-
-// Checks all that keeps the kernels within their arrays.
-Rules make_rules(const Rows& from, const Rows& to, const Counts& counts, std::int64_t inputs,
-                 std::int64_t outputs) {
-  const auto total = static_cast<std::int64_t>(from.shape(0));
-  expect_extent(to, 0, total, "to");
-  Rules rules{from.data(), to.data(), {0}};
-  for (std::size_t k = 0; k < counts.shape(0); ++k) {
-    if (counts.data()[k] < 0 || counts.data()[k] > total - rules.starts.back())
-      throw std::invalid_argument("counts must be those of the pairs");
-    rules.starts.push_back(rules.starts.back() + counts.data()[k]);
-  }
-  if (rules.starts.back() != total)
-    throw std::invalid_argument("counts must be those of the pairs");
-  bool good = true;
-  const auto fit = SPARSE3D_PICK(pairs_fit);
-#pragma omp parallel for schedule(dynamic) reduction(&& : good)
-  for (std::int64_t k = 0; k < rules.offsets(); ++k)
-    good = fit(rules.pairs(rules.begin(k), rules.begin(k + 1)), inputs, outputs) && good;
-  if (!good)
-    throw std::invalid_argument("pairs must name rows that exist, in the order of their outputs");
-  return rules;
-}
-
-// First pair of each block of rows, [offsets, blocks + 1]. With an offset, a block has no more pairs
-// than rows.
-std::vector<std::int64_t> block_starts(const Rules& rules, std::int64_t blocks) {
-  std::vector<std::int64_t> starts(static_cast<std::size_t>(rules.offsets() * (blocks + 1)));
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t k = 0; k < rules.offsets(); ++k) {
-    std::int64_t* own = starts.data() + k * (blocks + 1);
-    const std::int64_t end = rules.begin(k + 1);
-    own[0] = rules.begin(k);
-    for (std::int64_t block = 1; block <= blocks; ++block) {
-      const std::int32_t* from = rules.to + own[block - 1];
-      const std::int32_t* last = rules.to + std::min(own[block - 1] + kBlock, end);
-      own[block] = std::lower_bound(from, last, block * kBlock) - rules.to;
-    }
-  }
-  return starts;
-}
 
 using Values = std::unique_ptr<float[]>;
 
@@ -178,25 +119,22 @@ float* sums_in(float* out) { return out; }
 float* sums_in(bfloat16*) { return nullptr; }
 
 template <typename T>
-void convolve(const Rules& rules, const T* features, const float* packed, const Shape& shape,
+void convolve(const PairList& rules, const T* features, const float* packed, const Shape& shape,
               std::int64_t rows, T* out) {
-  const std::int64_t blocks = (rows + kBlock - 1) / kBlock;
-  const std::vector<std::int64_t> starts = block_starts(rules, blocks);
+  const PairBlocks blocks(rules, rows, kBlock);
   const bool direct = fits(out, shape);
 #pragma omp parallel
   {
     const Values buffer = new_values(direct ? 0 : kBlock * shape.stride);
     auto multiplier = multiplier_of(features, shape);
 #pragma omp for schedule(dynamic)
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      const std::int64_t first = block * kBlock, count = std::min(kBlock, rows - first);
+    for (std::int64_t block = 0; block < blocks.count(); ++block) {
+      const std::int64_t first = blocks.first(block), count = blocks.rows(block);
       T* own_out = out + first * shape.outputs;
       float* sums = direct ? sums_in(own_out) : buffer.get();
       std::fill_n(sums, count * shape.stride, 0.0f);
-      for (std::int64_t k = 0; k < rules.offsets(); ++k) {
-        const std::int64_t* own = starts.data() + k * (blocks + 1) + block;
-        multiplier.add(rules.pairs(own[0], own[1]), packed + k * shape.packed(), first, sums);
-      }
+      for (std::int64_t k = 0; k < rules.offsets(); ++k)
+        multiplier.add(blocks.pairs(k, block), packed + k * shape.packed(), first, sums);
       for (std::int64_t row = 0; !direct && row < count; ++row)
         copy_to(sums + row * shape.stride, shape.outputs, own_out + row * shape.outputs);
     }
@@ -205,15 +143,14 @@ void convolve(const Rules& rules, const T* features, const float* packed, const 
 
 template <typename T>
 void forward(const Tensor<const T, 2>& features, const Tensor<const T, 3>& weight,
-             bool transposed, const Rows& from, const Rows& to, const Counts& counts,
+             bool transposed, const PairRows& from, const PairRows& to, const PairCounts& counts,
              const Tensor<T, 2>& out) {
   const Shape shape(features.shape(1), out.shape(1));
   expect_extent(weight, 0, static_cast<std::int64_t>(counts.shape(0)), "weight");
   expect_extent(weight, 1, transposed ? shape.outputs : shape.inputs, "weight");
   expect_extent(weight, 2, transposed ? shape.inputs : shape.outputs, "weight");
   const auto rows = static_cast<std::int64_t>(out.shape(0));
-  const Rules rules =
-      make_rules(from, to, counts, static_cast<std::int64_t>(features.shape(0)), rows);
+  const PairList rules = pairs_of(from, to, counts, features.shape(0), out.shape(0));
   Values space;
   const float* matrices =
       widened(weight.data(), static_cast<std::int64_t>(weight.size()), space);
@@ -283,20 +220,19 @@ class OuterProducts {
 
 template <typename T>
 void weight_gradient(const Tensor<const T, 2>& features, const Tensor<const T, 2>& gradient,
-                     const Rows& from, const Rows& to, const Counts& counts,
+                     const PairRows& from, const PairRows& to, const PairCounts& counts,
                      const Tensor<float, 3>& out) {
   const Shape shape(features.shape(1), gradient.shape(1));
   const auto rows = static_cast<std::int64_t>(gradient.shape(0));
-  const Rules rules =
-      make_rules(from, to, counts, static_cast<std::int64_t>(features.shape(0)), rows);
+  const PairList rules = pairs_of(from, to, counts, features.shape(0), gradient.shape(0));
   expect_extent(out, 0, rules.offsets(), "out");
   expect_extent(out, 1, shape.inputs, "out");
   expect_extent(out, 2, shape.outputs, "out");
   if (rules.offsets() == 0) return;
-  const std::int64_t blocks = (rows + kBlock - 1) / kBlock, size = shape.packed();
-  const std::vector<std::int64_t> starts = block_starts(rules, blocks);
-  const Division division(static_cast<std::int64_t>(features.size() + gradient.size()), blocks,
-                          rules.offsets(), size);
+  const PairBlocks blocks(rules, rows, kBlock);
+  const std::int64_t size = shape.packed();
+  const Division division(static_cast<std::int64_t>(features.size() + gradient.size()),
+                          blocks.count(), rules.offsets(), size);
   const Values parts = new_values(division.segments * rules.offsets() * size);
 #pragma omp parallel
   {
@@ -310,10 +246,8 @@ void weight_gradient(const Tensor<const T, 2>& features, const Tensor<const T, 2
       std::fill_n(sums + begin * size, (end - begin) * size, 0.0f);
       for (std::int64_t block = division.block_begin(segment);
            block < division.block_begin(segment + 1); ++block)
-        for (std::int64_t k = begin; k < end; ++k) {
-          const std::int64_t* own = starts.data() + k * (blocks + 1) + block;
-          products.add(rules.pairs(own[0], own[1]), sums + k * size);
-        }
+        for (std::int64_t k = begin; k < end; ++k)
+          products.add(blocks.pairs(k, block), sums + k * size);
     }
   }
   add_segments(division, shape, parts.get(), out.data());

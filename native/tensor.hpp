@@ -11,12 +11,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace sparse3d {
+#include "bfloat16.hpp"
 
-// The upper half of a float; arithmetic is done in float.
-struct bfloat16 {
-  std::uint16_t bits;
-};
+namespace sparse3d {
 
 // In: Tensor<const float, 2>; out: Tensor<float, 2>.
 template <typename T, std::size_t rank>

@@ -1,5 +1,6 @@
 #include "kernels/sparse_conv.hpp"
 
+#include "kernels/halves.hpp"
 #include "kernels/lanes.hpp"
 #include "kernels/unroll.hpp"
 
@@ -156,25 +157,7 @@ void outer_panel(int count, const float* left, int inputs, const float* right, s
   }
 }
 
-inline float widened(std::uint16_t half) { return float_of(std::uint32_t{half} << 16); }
-
-inline std::uint16_t narrowed(float value) {
-  const std::uint32_t bits = bits_of(value);
-  const std::uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
-  return static_cast<std::uint16_t>((bits & 0x7FFFFFFF) > 0x7F800000 ? bits >> 16 | 0x40 : rounded);
-}
-
 }  // namespace
-
-bool pairs_fit(const RulePairs& pairs, std::int64_t inputs, std::int64_t outputs) {
-  if (pairs.count == 0) return true;
-  const auto limit = static_cast<std::uint32_t>(inputs);
-  std::uint32_t bad = 0;
-  for (std::int64_t p = 0; p < pairs.count; ++p)
-    bad |= static_cast<std::uint32_t>(pairs.from[p]) >= limit ? 1u : 0u;
-  for (std::int64_t p = 1; p < pairs.count; ++p) bad |= pairs.to[p] <= pairs.to[p - 1] ? 1u : 0u;
-  return bad == 0 && pairs.to[0] >= 0 && pairs.to[pairs.count - 1] < outputs;
-}
 
 int column_step() { return kLanes; }
 

@@ -8,18 +8,9 @@
 #include <cstdint>
 
 #include "isa.hpp"
+#include "kernels/rule_pairs.hpp"
 
 namespace sparse3d {
-
-// Pairs of one offset of the kernel: row from[i] goes to row to[i].
-struct RulePairs {
-  const std::int32_t* from;
-  const std::int32_t* to;
-  std::int64_t count;
-};
-
-// Whether rows exist and targets grow.
-SPARSE3D_KERNEL(bool pairs_fit(const RulePairs& pairs, std::int64_t inputs, std::int64_t outputs))
 
 // Columns of a register.
 SPARSE3D_KERNEL(int column_step())
@@ -61,7 +52,7 @@ SPARSE3D_KERNEL(void add_outer_products(int count, const float* left, int inputs
 
 SPARSE3D_KERNEL(void widen(const std::uint16_t* values, std::int64_t count, float* out))
 
-// To the nearest bfloat16, to the even one where two are as near; what is no number stays none.
+// To the nearest bfloat16.
 SPARSE3D_KERNEL(void narrow(const float* values, std::int64_t count, std::uint16_t* out))
 
 }  // namespace sparse3d
