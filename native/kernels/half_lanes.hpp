@@ -89,4 +89,32 @@ static inline void store_narrowed(std::uint16_t* p, Lanes v) {
 
 #endif
 
+template <int count>
+static inline void widen_some(const std::uint16_t* values, float* out) {
+  if constexpr (count == kLanes) {
+    store_lanes(out, widened_lanes(values));
+  } else {
+    float wide[count];
+    for (int i = 0; i < count; ++i) wide[i] = widened(values[i]);
+    for (int i = 0; i < count; ++i) out[i] = wide[i];
+  }
+}
+
+// `step` values at a time; the last ones may overlap those before.
+template <int step>
+static inline void widen_by(const std::uint16_t* values, std::int64_t count, float* out) {
+  const std::int64_t last = count - step;
+  for (std::int64_t i = 0; i < last; i += step) widen_some<step>(values + i, out + i);
+  widen_some<step>(values + last, out + last);
+}
+
+static inline void widen_row(const std::uint16_t* values, std::int64_t count, float* out) {
+  if (count >= kLanes)
+    widen_by<kLanes>(values, count, out);
+  else if (count >= 4)
+    widen_by<4>(values, count, out);
+  else
+    for (std::int64_t i = 0; i < count; ++i) widen_some<1>(values + i, out + i);
+}
+
 }  // namespace sparse3d::SPARSE3D_ISA

@@ -36,34 +36,6 @@ inline void prefetch(const void* row, std::int64_t bytes) {
 #endif
 }
 
-template <int count>
-inline void widen_some(const std::uint16_t* values, float* out) {
-  if constexpr (count == kLanes) {
-    store_lanes(out, widened_lanes(values));
-  } else {
-    float wide[count];
-    for (int i = 0; i < count; ++i) wide[i] = widened(values[i]);
-    for (int i = 0; i < count; ++i) out[i] = wide[i];
-  }
-}
-
-// `step` values at a time; the last ones may overlap those before.
-template <int step>
-inline void widen_by(const std::uint16_t* values, std::int64_t count, float* out) {
-  const std::int64_t last = count - step;
-  for (std::int64_t i = 0; i < last; i += step) widen_some<step>(values + i, out + i);
-  widen_some<step>(values + last, out + last);
-}
-
-inline void widen_all(const std::uint16_t* values, std::int64_t count, float* out) {
-  if (count >= kLanes)
-    widen_by<kLanes>(values, count, out);
-  else if (count >= 4)
-    widen_by<4>(values, count, out);
-  else
-    for (std::int64_t i = 0; i < count; ++i) widen_some<1>(values + i, out + i);
-}
-
 // Rows of floats as they are.
 struct FloatRows {
   const float* features;
@@ -97,7 +69,7 @@ struct HalfRows {
   inline void prepare(const RulePairs& pairs, std::int64_t begin, std::int64_t end) const {
     for (std::int64_t p = end; p < end + kRows && p < pairs.count; ++p)
       prefetch(source(pairs, p), 2 * std::int64_t{inputs});
-    for (std::int64_t p = begin; p < end; ++p) widen_all(source(pairs, p), inputs, place(p));
+    for (std::int64_t p = begin; p < end; ++p) widen_row(source(pairs, p), inputs, place(p));
   }
 };
 
@@ -304,20 +276,7 @@ void gather_halves(const std::int32_t* rows, int count, const std::uint16_t* val
   const int stride = gathered_stride(width);
   for (int p = 0; p < count; ++p, out += stride) {
     if (p + kAhead < count) prefetch(values + std::int64_t{rows[p + kAhead]} * width, 2 * width);
-    widen_all(values + std::int64_t{rows[p]} * width, width, out);
-  }
-}
-
-void widen(const std::uint16_t* values, std::int64_t count, float* out) {
-  widen_all(values, count, out);
-}
-
-void narrow_rows(const float* values, std::int64_t rows, int width, int stride,
-                 std::uint16_t* out) {
-  for (std::int64_t row = 0; row < rows; ++row, values += stride, out += width) {
-    int i = 0;
-    for (; i + kLanes <= width; i += kLanes) store_narrowed(out + i, load_lanes(values + i));
-    for (; i < width; ++i) out[i] = narrowed(values[i]);
+    widen_row(values + std::int64_t{rows[p]} * width, width, out);
   }
 }
 

@@ -53,10 +53,4 @@ SPARSE3D_KERNEL(void gather_halves(const std::int32_t* rows, int count, const st
 SPARSE3D_KERNEL(void add_outer_products(int count, const float* left, int inputs,
                                         const float* right, int columns, float* result))
 
-SPARSE3D_KERNEL(void widen(const std::uint16_t* values, std::int64_t count, float* out))
-
-// Rows of `width` values, `stride` apart, to the nearest bfloat16, one after the other.
-SPARSE3D_KERNEL(void narrow_rows(const float* values, std::int64_t rows, int width, int stride,
-                                 std::uint16_t* out))
-
 }  // namespace sparse3d

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "cache_lines.hpp"
+#include "kernels/half_rows.hpp"
 #include "sparse/panels.hpp"
 
 namespace sparse3d {

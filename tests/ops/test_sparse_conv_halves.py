@@ -53,6 +53,7 @@ class Case:
 
     @classmethod
     def random(cls, inputs: int, outputs: int) -> "Case":
+        """As many pairs as there are of each in ``COUNTS``."""
         rng = torch.Generator().manual_seed(inputs * 1000 + outputs)
         pairs = []
         for count in COUNTS:
@@ -76,6 +77,7 @@ class Case:
         return out
 
     def exact(self) -> Tensor:
+        """In float64."""
         return reference(self.features, self.weight, self.pairs, ROWS[1])
 
     def bound(self) -> Tensor:
@@ -152,8 +154,7 @@ def test_both_passes_by_every_unit(unit: str) -> None:
         theirs = torch.autograd.grad(exact, wide, cotangent.double())
         for a, b in zip((got.detach(), *ours), (exact.detach(), *theirs), strict=True):
             assert a.dtype == torch.bfloat16
-            close = {"rtol": 2**-8, "atol": 1e-5 * float(b.abs().max())}
-            torch.testing.assert_close(a.double(), b, **close)
+            torch.testing.assert_close(a.double(), b, rtol=2**-8, atol=1e-5 * float(b.abs().max()))
 
 
 def sheet(cells: int) -> SparseGrid:
