@@ -45,10 +45,10 @@ void backward_weight(const Tensor<const T, 2>& features, const Tensor<const T, 2
   weight_gradient(rules, rows, out.data());
 }
 
-// One dtype of rows.
+// One dtype of rows. Nothing is converted: a copy of `out` would be written, and lost.
 template <typename T>
 void bind_of(nanobind::module_& module) {
-  using nanobind::arg;
+  const auto arg = [](const char* name) { return nanobind::arg(name).noconvert(); };
   const auto release = nanobind::call_guard<nanobind::gil_scoped_release>();
   module.def("sparse_conv_forward", &forward<T>, arg("features"), arg("weight"),
              arg("transposed"), arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"),

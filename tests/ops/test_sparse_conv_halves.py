@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from sparse3d.ops.backend import has_native, native_module
@@ -68,7 +70,7 @@ class Case:
         """The convolution, by the unit in use."""
         every = [pair for offset in self.pairs for pair in offset]
         rows = torch.tensor(every, dtype=torch.int32).reshape(-1, 2).T.contiguous()
-        counts = torch.tensor([len(offset) for offset in self.pairs])
+        counts = torch.tensor([len(offset) for offset in self.pairs], dtype=torch.int64)
         weight = self.weight.mT.contiguous() if transposed else self.weight
         out = torch.full((ROWS[1], self.weight.shape[2]), 7.0, dtype=torch.bfloat16)
         native_module().sparse_conv_forward(
@@ -110,6 +112,25 @@ def test_whole_numbers_are_rounded_at_the_end_only(
     case = Case.random(*channels)
     case = Case(case.features.mul(4).round(), case.weight.mul(4).round(), case.pairs)
     assert torch.equal(case.native(transposed=transposed), case.exact().bfloat16())
+
+
+@pytest.mark.parametrize("name", UNITS)
+@given(data=st.data())
+def test_any_shape(name: str, data: st.DataObject) -> None:
+    inputs, outputs = (data.draw(st.integers(0, 70)) for _ in range(2))
+    counts = data.draw(st.lists(st.integers(0, 70), max_size=3))
+    rng = torch.Generator().manual_seed(data.draw(st.integers(0, 1000)))
+    targets = [torch.randperm(ROWS[1], generator=rng)[:count].sort().values for count in counts]
+    pairs = [[(7 * int(t) % ROWS[0], int(t)) for t in offset] for offset in targets]
+    features = torch.randint(-9, 10, (ROWS[0], inputs), generator=rng).bfloat16()
+    weight = torch.randint(-9, 10, (len(counts), inputs, outputs), generator=rng).bfloat16()
+    case = Case(features, weight, pairs)
+    try:
+        use(name)
+        assert torch.equal(case.native(), case.exact().bfloat16())
+        assert torch.equal(case.native(transposed=True), case.exact().bfloat16())
+    finally:
+        native_module().set_halves("auto")
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100])
@@ -215,6 +236,19 @@ def test_hardware_gives_the_bits_of_what_imitates_it(
     if "GenuineIntel" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("the manual that is imitated is Intel's")
     assert torch.equal(*results)
+
+
+def test_no_tensor_is_converted_on_the_way() -> None:
+    """The result would be written into a copy."""
+    native, rows = native_module(), torch.zeros(1, dtype=torch.int32)
+    features, weight = torch.ones(1, 2).bfloat16(), torch.ones(1, 2, 2).bfloat16()
+    given = [features, weight, False, rows, rows, torch.tensor([1]), torch.zeros(1, 2).bfloat16()]
+    native.sparse_conv_forward(*given)
+    assert given[-1].tolist() == [[2.0, 2.0]]
+    for place in (0, 1, 3, 4, 5, 6):
+        wrong = [*given[:place], given[place].double(), *given[place + 1 :]]
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            native.sparse_conv_forward(*wrong)
 
 
 def test_the_choice_is_named_and_follows_the_instruction_set() -> None:
