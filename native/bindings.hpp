@@ -9,6 +9,7 @@ void bind_adam(nanobind::module_& module);
 void bind_draw(nanobind::module_& module);
 void bind_finite(nanobind::module_& module);
 void bind_grid(nanobind::module_& module);
+void bind_halves(nanobind::module_& module);
 void bind_interpolate(nanobind::module_& module);
 void bind_isa(nanobind::module_& module);
 void bind_knn(nanobind::module_& module);

@@ -8,6 +8,7 @@ NB_MODULE(_native, module) {
   sparse3d::bind_draw(module);
   sparse3d::bind_finite(module);
   sparse3d::bind_grid(module);
+  sparse3d::bind_halves(module);
   sparse3d::bind_interpolate(module);
   sparse3d::bind_isa(module);
   sparse3d::bind_knn(module);

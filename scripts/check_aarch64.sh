@@ -27,7 +27,8 @@ fi
 build() {
   rm -rf "$1"
   mkdir -p "$1"
-  for source in native/kernels/*.cpp native/check/*.cpp \
+  for source in native/kernels/*.cpp native/kernels/units/*_emulated.cpp \
+    native/kernels/units/pack.cpp native/check/*.cpp \
     native/rasterize/*.cpp native/sparse/*.cpp native/draw/*.cpp; do
     case $source in
       native/kernels/*) own="$flags -DSPARSE3D_ISA=baseline" ;;

@@ -74,6 +74,7 @@ void check_ssim();
 void check_adam();
 void check_knn();
 void check_sparse();
+void check_halves();
 void check_octree();
 void check_pool();
 void check_sets();

@@ -9,6 +9,7 @@ int main() {
   check_adam();
   check_knn();
   check_sparse();
+  check_halves();
   check_octree();
   check_pool();
   check_sets();

@@ -1,7 +1,6 @@
 #include "kernels/sparse_conv.hpp"
 
-#include "kernels/halves.hpp"
-#include "kernels/lanes.hpp"
+#include "kernels/half_lanes.hpp"
 #include "kernels/unroll.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
@@ -16,7 +15,8 @@ constexpr int kRows = 12;
 constexpr int kRows = 6;
 #endif
 
-constexpr int kAhead = 8;  // rows
+constexpr int kAhead = 8;        // rows
+constexpr int kWorthAsking = 8;  // channels of bfloat16: those of few are cheaper to wait for
 
 int padded(int columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
 
@@ -37,28 +37,65 @@ inline void prefetch(const void* row, std::int64_t bytes) {
 #endif
 }
 
-struct Multiply {
+// Rows of floats as they are.
+struct FloatRows {
   const float* features;
   int inputs;
-  std::int64_t row_stride;  // of the features
+
+  inline const float* row(const RulePairs& pairs, std::int64_t p) const {
+    return features + std::int64_t{pairs.from[p]} * inputs;
+  }
+  // Comes before any of the rows of pairs [begin, end) is read.
+  inline void prepare(const RulePairs& pairs, std::int64_t, std::int64_t end) const {
+    for (std::int64_t p = end; p < end + kRows && p < pairs.count; ++p)
+      prefetch(row(pairs, p), 4 * std::int64_t{inputs});
+  }
+};
+
+// Rows of bfloat16, those of the pairs from `first` on in a buffer of floats, where they stay for the
+// other panels. Widened all at once, they would come one by one from memory.
+struct HalfRows {
+  const std::uint16_t* features;
+  int inputs;
+  float* buffer;
+  std::int64_t first;
+
+  inline float* place(std::int64_t p) const {
+    return buffer + (p - first) * gathered_stride(inputs);
+  }
+  inline const std::uint16_t* source(const RulePairs& pairs, std::int64_t p) const {
+    return features + std::int64_t{pairs.from[p]} * inputs;
+  }
+  inline const float* row(const RulePairs&, std::int64_t p) const { return place(p); }
+  inline void prepare(const RulePairs& pairs, std::int64_t begin, std::int64_t end) const {
+    const std::int64_t ahead = inputs < kWorthAsking ? end : end + kRows;
+    for (std::int64_t p = end; p < ahead && p < pairs.count; ++p)
+      prefetch(source(pairs, p), 2 * std::int64_t{inputs});
+    for (std::int64_t p = begin; p < end; ++p) widen_row(source(pairs, p), inputs, place(p));
+  }
+};
+
+template <typename Rows>
+struct Multiply {
+  Rows given;
+  RulePairs pairs;
   std::int64_t first_row;
   std::int64_t stride;  // of the result
 
-  // `rows` pairs, one panel: the sums stay in registers over all inputs.
+  // `rows` pairs from p on, one panel: the sums stay in registers over all inputs.
   template <int rows, int vectors>
-  inline void run(const std::int32_t* from, const std::int32_t* to, const float* panel,
-                  float* result) const {
+  inline void run(std::int64_t p, const float* panel, float* result) const {
     const float* in[rows];
     float* out[rows];
     Lanes sums[rows][vectors];
     SPARSE3D_UNROLL
     for (int r = 0; r < rows; ++r) {
-      in[r] = features + from[r] * row_stride;
-      out[r] = result + (to[r] - first_row) * stride;
+      in[r] = given.row(pairs, p + r);
+      out[r] = result + (pairs.to[p + r] - first_row) * stride;
       SPARSE3D_UNROLL
       for (int v = 0; v < vectors; ++v) sums[r][v] = load_lanes(out[r] + v * kLanes);
     }
-    for (int i = 0; i < inputs; ++i, panel += vectors * kLanes) {
+    for (int i = 0; i < given.inputs; ++i, panel += vectors * kLanes) {
       Lanes columns[vectors];
       SPARSE3D_UNROLL
       for (int v = 0; v < vectors; ++v) columns[v] = load_lanes(panel + v * kLanes);
@@ -77,36 +114,42 @@ struct Multiply {
   }
 
   template <int rows, int vectors>
-  inline void pick(std::int64_t count, const std::int32_t* from, const std::int32_t* to,
-                   const float* panel, float* result) const {
+  inline void pick(std::int64_t count, std::int64_t p, const float* panel, float* result) const {
     if (count == rows)
-      run<rows, vectors>(from, to, panel, result);
+      run<rows, vectors>(p, panel, result);
     else if constexpr (rows > 1)
-      pick<rows - 1, vectors>(count, from, to, panel, result);
+      pick<rows - 1, vectors>(count, p, panel, result);
   }
 
   template <int vectors>
-  void all(const RulePairs& pairs, bool ahead, const float* panel, float* result) const {
-    for (std::int64_t p = 0; p < pairs.count;) {
-      const std::int64_t count = rows_to_take(pairs.count - p);
-      if (ahead)
-        for (std::int64_t next = p + count; next < p + count + kRows && next < pairs.count; ++next)
-          prefetch(features + pairs.from[next] * row_stride, 4 * inputs);
-      pick<kRows, vectors>(count, pairs.from + p, pairs.to + p, panel, result);
+  void panel(std::int64_t begin, std::int64_t end, bool first, const float* panel,
+             float* result) const {
+    for (std::int64_t p = begin; p < end;) {
+      const std::int64_t count = rows_to_take(end - p);
+      if (first) given.prepare(pairs, p, p + count);
+      pick<kRows, vectors>(count, p, panel, result);
       p += count;
+    }
+  }
+
+  // Pairs [begin, end), all panels.
+  void all(std::int64_t begin, std::int64_t end, const float* packed, int columns,
+           float* result) const {
+    for (int column = 0; column < columns; column += kPanel) {
+      const float* own = packed + std::int64_t{column} * given.inputs;
+      if (columns - column > kLanes)
+        panel<2>(begin, end, column == 0, own, result + column);
+      else
+        panel<1>(begin, end, column == 0, own, result + column);
     }
   }
 };
 
-void multiply(const Multiply& multiply, const RulePairs& pairs, const float* packed, int columns,
-              float* result) {
-  for (int begin = 0; begin < columns; begin += kPanel) {
-    const float* panel = packed + std::int64_t{begin} * multiply.inputs;
-    if (columns - begin > kLanes)
-      multiply.all<2>(pairs, begin == 0, panel, result + begin);
-    else
-      multiply.all<1>(pairs, begin == 0, panel, result + begin);
-  }
+// Pairs whose rows are widened at once: they stay in the nearest cache.
+std::int64_t widened_rows(int inputs) {
+  constexpr int kValues = 5120;
+  const int fit = kValues / gathered_stride(inputs);
+  return fit > kRows ? fit : kRows;
 }
 
 // Adds to `rows` rows of one panel of the result, over all rows of left and right.
@@ -187,13 +230,23 @@ void unpack_panels(const float* packed, int rows, int columns, float* matrix) {
 
 void multiply_pairs(const RulePairs& pairs, const float* features, int inputs, const float* packed,
                     int columns, std::int64_t first_row, float* result) {
-  multiply({features, inputs, inputs, first_row, padded(columns)}, pairs, packed, columns, result);
+  const FloatRows rows{features, inputs};
+  const Multiply<FloatRows> multiply{rows, pairs, first_row, padded(columns)};
+  multiply.all(0, pairs.count, packed, columns, result);
 }
 
-void multiply_gathered(const RulePairs& pairs, const float* gathered, int inputs,
-                       const float* packed, int columns, std::int64_t first_row, float* result) {
-  multiply({gathered, inputs, gathered_stride(inputs), first_row, padded(columns)}, pairs, packed,
-           columns, result);
+std::int64_t widening_space(int inputs) { return widened_rows(inputs) * gathered_stride(inputs); }
+
+void multiply_halves(const RulePairs& pairs, const std::uint16_t* features, int inputs,
+                     const float* packed, int columns, std::int64_t first_row, float* space,
+                     float* result) {
+  const std::int64_t batch = widened_rows(inputs);
+  for (std::int64_t begin = 0; begin < pairs.count; begin += batch) {
+    const std::int64_t end = begin + batch < pairs.count ? begin + batch : pairs.count;
+    const HalfRows rows{features, inputs, space, begin};
+    const Multiply<HalfRows> multiply{rows, pairs, first_row, padded(columns)};
+    multiply.all(begin, end, packed, columns, result);
+  }
 }
 
 void add_outer_products(int count, const float* left, int inputs, const float* right, int columns,
@@ -223,16 +276,10 @@ void gather_rows(const std::int32_t* rows, int count, const float* values, int w
 void gather_halves(const std::int32_t* rows, int count, const std::uint16_t* values, int width,
                    float* out) {
   const int stride = gathered_stride(width);
-  for (int p = 0; p < count; ++p, out += stride)
-    widen(values + std::int64_t{rows[p]} * width, width, out);
-}
-
-void widen(const std::uint16_t* values, std::int64_t count, float* out) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] = widened(values[i]);
-}
-
-void narrow(const float* values, std::int64_t count, std::uint16_t* out) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] = narrowed(values[i]);
+  for (int p = 0; p < count; ++p, out += stride) {
+    if (p + kAhead < count) prefetch(values + std::int64_t{rows[p + kAhead]} * width, 2 * width);
+    widen_row(values + std::int64_t{rows[p]} * width, width, out);
+  }
 }
 
 }  // namespace sparse3d::SPARSE3D_ISA

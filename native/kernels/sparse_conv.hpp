@@ -28,6 +28,14 @@ SPARSE3D_KERNEL(void multiply_pairs(const RulePairs& pairs, const float* feature
                                     const float* packed, int columns, std::int64_t first_row,
                                     float* result))
 
+// Floats that multiply_halves needs besides.
+SPARSE3D_KERNEL(std::int64_t widening_space(int inputs))
+
+// multiply_pairs with rows of bfloat16.
+SPARSE3D_KERNEL(void multiply_halves(const RulePairs& pairs, const std::uint16_t* features,
+                                     int inputs, const float* packed, int columns,
+                                     std::int64_t first_row, float* space, float* result))
+
 // Floats from one gathered row to the next: an odd number of cache lines, so that the same column of
 // many rows does not compete for few places of the cache.
 SPARSE3D_KERNEL(int gathered_stride(int width))
@@ -40,19 +48,9 @@ SPARSE3D_KERNEL(void gather_rows(const std::int32_t* rows, int count, const floa
 SPARSE3D_KERNEL(void gather_halves(const std::int32_t* rows, int count, const std::uint16_t* values,
                                    int width, float* out))
 
-// multiply_pairs of gathered rows.
-SPARSE3D_KERNEL(void multiply_gathered(const RulePairs& pairs, const float* gathered, int inputs,
-                                       const float* packed, int columns, std::int64_t first_row,
-                                       float* result))
-
 // Packed [inputs, columns] `result` += left^T right, of `count` gathered rows. Those of the right have
 // numbers in all padded columns.
 SPARSE3D_KERNEL(void add_outer_products(int count, const float* left, int inputs,
                                         const float* right, int columns, float* result))
-
-SPARSE3D_KERNEL(void widen(const std::uint16_t* values, std::int64_t count, float* out))
-
-// To the nearest bfloat16.
-SPARSE3D_KERNEL(void narrow(const float* values, std::int64_t count, std::uint16_t* out))
 
 }  // namespace sparse3d

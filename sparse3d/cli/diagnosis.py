@@ -83,6 +83,7 @@ def _native() -> dict[str, Any]:
         "file": module.__file__,
         "instruction_set": module.isa(),
         "instruction_sets": module.available_isas(),
+        "bfloat16": module.halves(),
         "threads": module.threads(),
     }
 

@@ -66,6 +66,7 @@ def _native(native: Mapping[str, Any]) -> Iterator[str]:
         f"kernels     C++ CPU kernels with {native['instruction_set']}{beside},"
         f" {native['threads']} threads"
     )
+    yield f"            bfloat16 convolution: {native['bfloat16']}"
 
 
 def _backends(backends: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -32,7 +32,9 @@ def sparse_conv(
     """Sum over the kernel's offsets of the inputs there times the weight of the offset.
 
     Cells without features count as zero. Gradients flow to features and weight. The sums are taken
-    in a fixed order; the C++ kernels take those of bfloat16 in float32.
+    in a fixed order; the C++ kernels take those of bfloat16 in float32. Where they have AMX or
+    AVX512-BF16 for it (``sparse3d doctor`` says so), the order is another one than that of float32,
+    and subnormal numbers count as zero; the gradient of the weight goes without.
 
     Args:
         features: Inputs, one row a cell.
