@@ -133,19 +133,31 @@ class HalfMatrices {
 float* sums_in(float* out, bool fits, float* buffer) { return fits ? out : buffer; }
 float* sums_in(bfloat16*, bool, float* buffer) { return buffer; }
 
-void finish(const float* sums, std::int64_t rows, int width, int stride, float* out) {
-  if (sums == out) return;
-  for (std::int64_t row = 0; row < rows; ++row)
-    std::copy_n(sums + row * stride, width, out + row * width);
+void finish(const Epilogue& epilogue, float* sums, std::int64_t rows, int width, int stride,
+            float* out) {
+  if (sums != out || !epilogue.empty())
+    SPARSE3D_PICK(finish_rows)(epilogue, sums, rows, width, stride, out, width);
 }
-void finish(const float* sums, std::int64_t rows, int width, int stride, bfloat16* out) {
+void finish(const Epilogue& epilogue, float* sums, std::int64_t rows, int width, int stride,
+            bfloat16* out) {
+  if (!epilogue.empty())
+    SPARSE3D_PICK(finish_rows)(epilogue, sums, rows, width, stride, sums, stride);
   SPARSE3D_PICK(narrow_rows)(sums, rows, width, stride, &out->bits);
 }
 
+// Rows of a block: as many as their sums fit a part of the second cache, since fewer blocks have
+// longer runs of pairs; but many blocks for a thread each.
+std::int64_t block_rows(std::int64_t rows, int stride) {
+  constexpr std::int64_t kSums = 16384, kMost = 1024, kBlocks = 64;
+  const std::int64_t most = std::min(kMost, kSums / std::max(stride, 1));
+  return std::max(kConvolutionBlock, std::min(most, rows / kBlocks));
+}
+
 template <typename Matrices, typename T>
-void run(const PairList& rules, const Matrices& matrices, std::int64_t rows, T* out) {
-  const PairBlocks blocks(rules, rows, kConvolutionBlock);
+void run(const PairList& rules, const Matrices& matrices, const Epilogue& epilogue,
+         std::int64_t rows, T* out) {
   const int width = matrices.outputs(), stride = matrices.stride();
+  const PairBlocks blocks(rules, rows, block_rows(rows, stride));
   const bool in_place = std::is_same_v<T, float> && width == stride;
 #pragma omp parallel
   {
@@ -161,7 +173,7 @@ void run(const PairList& rules, const Matrices& matrices, std::int64_t rows, T* 
       for (std::int64_t k = 0; k < rules.offsets(); ++k)
         worker.add(blocks.pairs(k, block), k, first, sums);
       worker.end();
-      finish(sums, count, width, stride, own);
+      finish(epilogue, sums, count, width, stride, own);
     }
   }
 }
@@ -170,15 +182,16 @@ void run(const PairList& rules, const Matrices& matrices, std::int64_t rows, T* 
 
 void convolve(const PairList& rules, const Convolution<float>& convolution, std::int64_t rows,
               float* out) {
-  run(rules, FloatMatrices(convolution, rules.offsets()), rows, out);
+  run(rules, FloatMatrices(convolution, rules.offsets()), convolution.epilogue, rows, out);
 }
 
 void convolve(const PairList& rules, const Convolution<bfloat16>& convolution, std::int64_t rows,
               const HalfProducts* products, bfloat16* out) {
   if (products == nullptr)
-    run(rules, WidenedMatrices(convolution, rules.offsets()), rows, out);
+    run(rules, WidenedMatrices(convolution, rules.offsets()), convolution.epilogue, rows, out);
   else
-    run(rules, HalfMatrices(convolution, rules.offsets(), *products), rows, out);
+    run(rules, HalfMatrices(convolution, rules.offsets(), *products), convolution.epilogue, rows,
+        out);
 }
 
 }  // namespace sparse3d
