@@ -15,7 +15,8 @@ constexpr int kRows = 12;
 constexpr int kRows = 6;
 #endif
 
-constexpr int kAhead = 8;  // rows
+constexpr int kAhead = 8;        // rows
+constexpr int kWorthAsking = 8;  // channels of bfloat16: those of few are cheaper to wait for
 
 int padded(int columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
 
@@ -67,7 +68,8 @@ struct HalfRows {
   }
   inline const float* row(const RulePairs&, std::int64_t p) const { return place(p); }
   inline void prepare(const RulePairs& pairs, std::int64_t begin, std::int64_t end) const {
-    for (std::int64_t p = end; p < end + kRows && p < pairs.count; ++p)
+    const std::int64_t ahead = inputs < kWorthAsking ? end : end + kRows;
+    for (std::int64_t p = end; p < ahead && p < pairs.count; ++p)
       prefetch(source(pairs, p), 2 * std::int64_t{inputs});
     for (std::int64_t p = begin; p < end; ++p) widen_row(source(pairs, p), inputs, place(p));
   }

@@ -145,7 +145,8 @@ def test_kernels_stay_within_their_arrays() -> None:
 
     def call(sources: list[int], targets: list[int], counts: list[int]) -> None:
         rows = (torch.tensor(v, dtype=torch.int32) for v in (sources, targets))
-        native.sparse_conv_forward(features, weight, False, *rows, torch.tensor(counts), out)
+        every = torch.tensor(counts, dtype=torch.int64)
+        native.sparse_conv_forward(features, weight, False, *rows, every, out)
 
     call([2, 0], [0, 1], [2])
     assert out.tolist() == [[2.0, 2.0], [2.0, 2.0]]

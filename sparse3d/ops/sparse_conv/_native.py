@@ -66,8 +66,8 @@ def _convolve(
         features.detach(),
         weight.detach(),
         transposed,
-        rules.sources,
-        rules.targets,
+        rules.sources.contiguous(),
+        rules.targets.contiguous(),
         torch.tensor(rules.counts, dtype=torch.int64),
         result,
     )
@@ -91,8 +91,8 @@ def _to_weight(
     native_module().sparse_conv_weight_gradient(
         features.detach(),
         gradient.detach(),
-        rules.sources,
-        rules.targets,
+        rules.sources.contiguous(),
+        rules.targets.contiguous(),
         torch.tensor(rules.counts, dtype=torch.int64),
         result,
     )
