@@ -28,17 +28,17 @@ def sparse_conv(
     weight: Float[Tensor, "k i o"],
     rulebook: Rulebook,
     *,
-    bias: Float[Tensor, " o"] | None = None,
+    bias: Float[Tensor, " _"] | None = None,
     relu: bool = False,
     backend: ConvBackend = "auto",
 ) -> Float[Tensor, "m o"]:
     """Sum over the kernel's offsets of the inputs there times the weight of the offset.
 
     Cells without features count as zero. Gradients flow to features, weight and bias. The sums are
-    taken in a fixed order; the C++ kernels take those of bfloat16 in float32. Where they have AMX or
-    AVX512-BF16 for it (``sparse3d doctor`` says so), the order is another one than that of float32,
-    and subnormal numbers count as zero; the gradient of the weight goes without. They
-    add the bias and rectify before anything is stored.
+    taken in a fixed order; the C++ kernels take those of bfloat16 in float32, and add the bias and
+    rectify before they store them. Where they have AMX or AVX512-BF16 for bfloat16 (``sparse3d
+    doctor`` says so), the order is another one than that of float32, and subnormal numbers count as
+    zero; the gradient of the weight goes without.
 
     Args:
         features: Inputs, one row a cell.

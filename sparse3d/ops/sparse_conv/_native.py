@@ -37,7 +37,12 @@ def sparse_conv(
 class _SparseConv(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, weight: Tensor, rulebook: Rulebook, bias: Tensor | None, relu: bool
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        rulebook: Rulebook,
+        bias: Tensor | None,
+        relu: bool,
     ) -> Tensor:
         features, weight = features.contiguous(), weight.contiguous()
         result = _convolve(features, weight, rulebook, Epilogue(bias, relu))
