@@ -8,8 +8,8 @@
 namespace sparse3d {
 
 struct Epilogue {
-  const float* bias;  // added to each row; none if null
-  bool relu;          // then what is negative becomes zero; what is no number stays none
+  const float* bias = nullptr;  // added to each row; none if null
+  bool relu = false;  // then what is negative becomes zero; what is no number stays none
 
   bool empty() const { return bias == nullptr && !relu; }
 };

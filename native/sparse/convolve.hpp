@@ -19,7 +19,7 @@ struct Convolution {
   const T* weight;
   int inputs, outputs;
   bool transposed;
-  Epilogue epilogue;
+  Epilogue epilogue = {};
 };
 
 // Sets `out` [rows, outputs] to the sums over pairs of features[from] times weight[offset], which the

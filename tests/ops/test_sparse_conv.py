@@ -212,6 +212,20 @@ def test_every_instruction_set_equals_float64(kernel: Kernel, isa: str) -> None:
 
 
 @needs_native
+@pytest.mark.parametrize("outputs", [5, 16])
+def test_many_rows_of_few_channels_equal_float64(outputs: int) -> None:
+    """They are worked on in larger blocks."""
+    grid, rng = surface(150), torch.Generator().manual_seed(3)
+    features = torch.randn(len(grid), 3, generator=rng)
+    weight = torch.randn(27, 3, outputs, generator=rng)
+    _, book = neighbours(grid, Kernel())
+    got = sparse_conv(features, weight, book, backend="native")
+    torch.testing.assert_close(
+        got.double(), sparse_conv(features.double(), weight.double(), book), rtol=0, atol=1e-4
+    )
+
+
+@needs_native
 def test_kernels_stay_within_their_arrays() -> None:
     native = native_module()
     features, weight, out = torch.ones(3, 2), torch.ones(1, 2, 2), torch.zeros(2, 2)
@@ -343,16 +357,17 @@ def test_empty_grids_and_empty_batch_elements(kernel: Kernel) -> None:
 @needs_native  # torch's own products promise the same bits on the same number of threads only
 @pytest.mark.parametrize("kernel", KERNELS[:2])
 def test_the_same_bits_for_any_number_of_threads(kernel: Kernel) -> None:
-    grid = surface(60)
+    grid = surface(150)
     features = torch.randn(len(grid), 16, requires_grad=True)
     weight = torch.randn(27, 16, 16, requires_grad=True)
+    bias = torch.randn(16)
     results = []
     before = torch.get_num_threads()
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             _, book = neighbours(grid, kernel, backend="native")
-            result = sparse_conv(features, weight, book, backend="native")
+            result = sparse_conv(features, weight, book, bias=bias, relu=True, backend="native")
             cotangent = result.detach() * torch.arange(16)
             gradients = torch.autograd.grad(result, (features, weight), cotangent)
             results.append((book.sources, result.detach(), *gradients))
