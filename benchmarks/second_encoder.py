@@ -13,6 +13,7 @@ from harness.machine import use_threads
 from sparse3d.nn.second_checkpoint import voxel_backbone_8x
 from sparse3d.nn.sparse import SparseTensor
 from sparse3d.scene.sparse_grid import SparseGrid
+from sparse3d.train.allocator import keep_freed_memory
 
 FRAME = FrameSettings()
 INPUTS = 4
@@ -32,6 +33,7 @@ class Settings:
 
 def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     """Inference beside spconv's, one thread each, and a training step."""
+    keep_freed_memory()  # as our training and detection do; it is spconv's memory, too
     frame = read_frame(settings.frame)
     x, y, z = frame.grid.shape
     grid = SparseGrid(frame.grid.keys, (x, y, z + 1), 1)  # as the published networks have it

@@ -1,5 +1,8 @@
 #include "sparse/convolve.hpp"
 
+#include <nanobind/stl/optional.h>
+
+#include <optional>
 #include <type_traits>
 
 #include "bindings.hpp"
@@ -14,14 +17,18 @@ namespace {
 template <typename T>
 void forward(const Tensor<const T, 2>& features, const Tensor<const T, 3>& weight,
              bool transposed, const PairRows& from, const PairRows& to, const PairCounts& counts,
-             const Tensor<T, 2>& out) {
+             const Tensor<T, 2>& out, const std::optional<Tensor<const float, 1>>& bias,
+             bool relu) {
   const auto inputs = static_cast<int>(features.shape(1)), outputs = static_cast<int>(out.shape(1));
   expect_extent(weight, 0, static_cast<std::int64_t>(counts.shape(0)), "weight");
   expect_extent(weight, 1, transposed ? outputs : inputs, "weight");
   expect_extent(weight, 2, transposed ? inputs : outputs, "weight");
+  if (bias) expect_extent(*bias, 0, outputs, "bias");
   const auto rows = static_cast<std::int64_t>(out.shape(0));
   const PairList rules = pairs_of(from, to, counts, features.shape(0), out.shape(0));
-  const Convolution<T> convolution{features.data(), weight.data(), inputs, outputs, transposed};
+  const Epilogue epilogue{bias ? bias->data() : nullptr, relu};
+  const Convolution<T> convolution{features.data(), weight.data(), inputs,
+                                   outputs,         transposed,    epilogue};
   if constexpr (std::is_same_v<T, float>)
     convolve(rules, convolution, rows, out.data());
   else
@@ -52,7 +59,9 @@ void bind_of(nanobind::module_& module) {
   const auto release = nanobind::call_guard<nanobind::gil_scoped_release>();
   module.def("sparse_conv_forward", &forward<T>, arg("features"), arg("weight"),
              arg("transposed"), arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"),
-             release, "Set out to the sums over pairs of features[from] times weight[offset].");
+             arg("bias").none() = nanobind::none(), arg("relu") = false, release,
+             "Set out to the sums over pairs of features[from] times weight[offset], plus a bias,"
+             " rectified.");
   module.def("sparse_conv_weight_gradient", &backward_weight<T>, arg("features"),
              arg("gradient"), arg("from_rows"), arg("to_rows"), arg("counts"), arg("out"),
              release, "Set out[offset] to the sum over pairs of features[from]^T gradient[to].");

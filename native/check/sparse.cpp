@@ -3,6 +3,7 @@
 #include <array>
 
 #include "check/check.hpp"
+#include "kernels/epilogue.hpp"
 #include "kernels/sparse_conv.hpp"
 #include "sparse/morton.hpp"
 #include "sparse/rules.hpp"
@@ -88,6 +89,26 @@ void check_products(const Pairs& rules, std::int64_t rows, int inputs, int outpu
   close(name + ".weights", weights);
 }
 
+// Rows that fill no register, apart and in place.
+void check_epilogue(int width) {
+  constexpr std::int64_t kRows = 5;
+  const int stride = padded(width);
+  Random random(9);
+  const Floats sums = random.many(kRows * stride, -1, 1), bias = random.many(width, -1, 1);
+  for (const bool relu : {false, true})
+    for (const float* added : {static_cast<const float*>(nullptr), bias.data()}) {
+      const std::string name = "epilogue." + std::to_string(width) + (relu ? ".relu" : "") +
+                               (added != nullptr ? ".bias" : "");
+      Floats out(static_cast<std::size_t>(kRows * width)), same = sums;
+      SPARSE3D_PICK(finish_rows)({added, relu}, sums.data(), kRows, width, stride, out.data(),
+                                 width);
+      SPARSE3D_PICK(finish_rows)({added, relu}, same.data(), kRows, width, stride, same.data(),
+                                 stride);
+      close(name, out);
+      close(name + ".in_place", same);
+    }
+}
+
 }  // namespace
 
 void check_sparse() {
@@ -108,6 +129,8 @@ void check_sparse() {
   check_products(same, count, 7, 11);
   check_products(same, count, 1, 3);
   check_products(same, count, 12, 16);
+  check_epilogue(3);
+  check_epilogue(37);
 }
 
 }  // namespace sparse3d::check

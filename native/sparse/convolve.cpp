@@ -57,10 +57,10 @@ class FloatMatrices {
 class WidenedMatrices {
  public:
   WidenedMatrices(const Convolution<bfloat16>& of, std::int64_t offsets)
-      : features_(&of.features->bits), shape_(of.inputs, of.outputs) {
+      : features_(bits_of(of.features)), shape_(of.inputs, of.outputs) {
     const std::int64_t count = offsets * of.inputs * of.outputs;
     const Values wide = new_values(count);
-    SPARSE3D_PICK(widen)(&of.weight->bits, count, wide.get());
+    SPARSE3D_PICK(widen)(bits_of(of.weight), count, wide.get());
     packed_ = pack(wide.get(), offsets, shape_, of.transposed);
   }
 
@@ -100,7 +100,7 @@ class HalfMatrices {
     const std::int64_t step = std::int64_t{of.inputs} * of.outputs;
 #pragma omp parallel for schedule(static)
     for (std::int64_t k = 0; k < offsets; ++k)
-      pack_halves(products_, &of_.weight->bits + k * step, of_.inputs, of_.outputs,
+      pack_halves(products_, bits_of(of_.weight) + k * step, of_.inputs, of_.outputs,
                   of_.transposed, packed_.get() + k * size_);
   }
 
@@ -116,7 +116,7 @@ class HalfMatrices {
     void begin() { all.products_.begin(); }
     void end() { all.products_.end(); }
     void add(const RulePairs& pairs, std::int64_t offset, std::int64_t first, float* sums) {
-      const HalfOperands operands{&all.of_.features->bits, all.of_.inputs,
+      const HalfOperands operands{bits_of(all.of_.features), all.of_.inputs,
                                   all.packed_.get() + offset * all.size_, all.of_.outputs};
       all.products_.multiply(operands, pairs, first, space.get(), sums);
     }
@@ -133,19 +133,31 @@ class HalfMatrices {
 float* sums_in(float* out, bool fits, float* buffer) { return fits ? out : buffer; }
 float* sums_in(bfloat16*, bool, float* buffer) { return buffer; }
 
-void finish(const float* sums, std::int64_t rows, int width, int stride, float* out) {
-  if (sums == out) return;
-  for (std::int64_t row = 0; row < rows; ++row)
-    std::copy_n(sums + row * stride, width, out + row * width);
+void finish(const Epilogue& epilogue, float* sums, std::int64_t rows, int width, int stride,
+            float* out) {
+  if (sums != out || !epilogue.empty())
+    SPARSE3D_PICK(finish_rows)(epilogue, sums, rows, width, stride, out, width);
 }
-void finish(const float* sums, std::int64_t rows, int width, int stride, bfloat16* out) {
-  SPARSE3D_PICK(narrow_rows)(sums, rows, width, stride, &out->bits);
+void finish(const Epilogue& epilogue, float* sums, std::int64_t rows, int width, int stride,
+            bfloat16* out) {
+  if (!epilogue.empty())
+    SPARSE3D_PICK(finish_rows)(epilogue, sums, rows, width, stride, sums, stride);
+  SPARSE3D_PICK(narrow_rows)(sums, rows, width, stride, bits_of(out));
+}
+
+// Rows of a block: more where rows are short, since runs of pairs are longer then; sums take 64 KiB,
+// and there stay blocks for many threads.
+std::int64_t block_rows(std::int64_t rows, int stride) {
+  constexpr std::int64_t kSums = 16384, kMost = 1024, kBlocks = 64;
+  const std::int64_t most = std::min(kMost, kSums / std::max(stride, 1));
+  return std::max(kConvolutionBlock, std::min(most, rows / kBlocks));
 }
 
 template <typename Matrices, typename T>
-void run(const PairList& rules, const Matrices& matrices, std::int64_t rows, T* out) {
-  const PairBlocks blocks(rules, rows, kConvolutionBlock);
+void run(const PairList& rules, const Matrices& matrices, const Epilogue& epilogue,
+         std::int64_t rows, T* out) {
   const int width = matrices.outputs(), stride = matrices.stride();
+  const PairBlocks blocks(rules, rows, block_rows(rows, stride));
   const bool in_place = std::is_same_v<T, float> && width == stride;
 #pragma omp parallel
   {
@@ -161,7 +173,7 @@ void run(const PairList& rules, const Matrices& matrices, std::int64_t rows, T* 
       for (std::int64_t k = 0; k < rules.offsets(); ++k)
         worker.add(blocks.pairs(k, block), k, first, sums);
       worker.end();
-      finish(sums, count, width, stride, own);
+      finish(epilogue, sums, count, width, stride, own);
     }
   }
 }
@@ -170,15 +182,16 @@ void run(const PairList& rules, const Matrices& matrices, std::int64_t rows, T* 
 
 void convolve(const PairList& rules, const Convolution<float>& convolution, std::int64_t rows,
               float* out) {
-  run(rules, FloatMatrices(convolution, rules.offsets()), rows, out);
+  run(rules, FloatMatrices(convolution, rules.offsets()), convolution.epilogue, rows, out);
 }
 
 void convolve(const PairList& rules, const Convolution<bfloat16>& convolution, std::int64_t rows,
               const HalfProducts* products, bfloat16* out) {
   if (products == nullptr)
-    run(rules, WidenedMatrices(convolution, rules.offsets()), rows, out);
+    run(rules, WidenedMatrices(convolution, rules.offsets()), convolution.epilogue, rows, out);
   else
-    run(rules, HalfMatrices(convolution, rules.offsets(), *products), rows, out);
+    run(rules, HalfMatrices(convolution, rules.offsets(), *products), convolution.epilogue, rows,
+        out);
 }
 
 }  // namespace sparse3d

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "bfloat16.hpp"
+#include "kernels/epilogue.hpp"
 #include "kernels/units/half_products.hpp"
 #include "sparse/pairs.hpp"
 
@@ -18,9 +19,11 @@ struct Convolution {
   const T* weight;
   int inputs, outputs;
   bool transposed;
+  Epilogue epilogue = {};
 };
 
-// Sets `out` [rows, outputs] to the sums over pairs of features[from] times weight[offset].
+// Sets `out` [rows, outputs] to the sums over pairs of features[from] times weight[offset], which the
+// epilogue changes.
 void convolve(const PairList& rules, const Convolution<float>& convolution, std::int64_t rows,
               float* out);
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "bfloat16.hpp"
 #include "kernels/sparse_conv.hpp"
 
 namespace sparse3d {
@@ -16,6 +17,12 @@ using Values = std::unique_ptr<float[]>;
 inline Values new_values(std::int64_t count) {
   return Values(new float[static_cast<std::size_t>(std::max<std::int64_t>(count, 1))]);
 }
+
+// Of rows that may be none, so that there is no first one to take the address of.
+inline const std::uint16_t* bits_of(const bfloat16* rows) {
+  return reinterpret_cast<const std::uint16_t*>(rows);
+}
+inline std::uint16_t* bits_of(bfloat16* rows) { return reinterpret_cast<std::uint16_t*>(rows); }
 
 struct PanelShape {
   int inputs, outputs, stride;  // channels; columns of outputs

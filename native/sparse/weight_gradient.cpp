@@ -45,7 +45,7 @@ void gather(const std::int32_t* rows, int count, const float* values, int width,
   SPARSE3D_PICK(gather_rows)(rows, count, values, width, out);
 }
 void gather(const std::int32_t* rows, int count, const bfloat16* values, int width, float* out) {
-  SPARSE3D_PICK(gather_halves)(rows, count, &values->bits, width, out);
+  SPARSE3D_PICK(gather_halves)(rows, count, bits_of(values), width, out);
 }
 
 // Outer products of rows of features and gradients, gathered some at a time; each thread has one.

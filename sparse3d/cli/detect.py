@@ -81,8 +81,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d detect``."""
     given = parse(Arguments, "detect", arguments)
     from sparse3d.cli.results import write_json
+    from sparse3d.train.allocator import keep_freed_memory
     from sparse3d.train.run import Run
 
+    keep_freed_memory()
     run = Run.open(given.run)
     summary = detect_into(given.out, run, given.paths, given.score_threshold, given.view)
     if given.json is not None:

@@ -30,9 +30,11 @@ class Arguments:
 def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d eval``."""
     given = parse(Arguments, "eval", arguments)
+    from sparse3d.train.allocator import keep_freed_memory
     from sparse3d.train.evaluation import evaluate_run
     from sparse3d.train.run import Run
 
+    keep_freed_memory()
     metrics = evaluate_run(Run.open(given.run), given.data, given.split)
     if given.json is not None:
         write_json(given.json, metrics.values)

@@ -69,8 +69,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run ``sparse3d segment``."""
     given = parse(Arguments, "segment", arguments)
     from sparse3d.cli.results import write_json
+    from sparse3d.train.allocator import keep_freed_memory
     from sparse3d.train.run import Run
 
+    keep_freed_memory()
     summary = segment_into(given.out, Run.open(given.run), given.paths)
     if given.json is not None:
         write_json(given.json, summary.to_json())

@@ -85,6 +85,27 @@ class RowNorm(nn.BatchNorm1d):
         statistics = (self.running_mean, self.running_var, self.weight, self.bias)
         return batch_norm(input, *statistics, training=False, eps=self.eps)
 
+    @property
+    def foldable(self) -> bool:
+        """Whether a layer before can do its work: it learns nothing, and no gradient is wanted."""
+        learns = self.training or torch.is_grad_enabled()
+        return not learns and self.affine and self.track_running_stats
+
+    def folded(
+        self, weight: Float[Tensor, "*k o"], bias: Float[Tensor, " o"] | None
+    ) -> tuple[Float[Tensor, "*k o"], Float[Tensor, " o"]]:
+        """Weight and bias of a linear layer before the norm that make the norm superfluous.
+
+        Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference", section 3.2.
+        """
+        wide = torch.promote_types(weight.dtype, torch.float32)
+        own = (self.weight, self.bias, self.running_mean, self.running_var)
+        gain, shift, mean, variance = (each.to(wide) for each in own if each is not None)
+        scale = gain / (variance + self.eps).sqrt()
+        shift = shift + (-mean if bias is None else bias - mean) * scale
+        return (weight * scale).to(weight.dtype), shift.to(weight.dtype)
+
 
 def to_dense(tensor: SparseTensor) -> Float[Tensor, "b c x y z"]:
     """Features on the full grid, zero where a cell is not occupied."""

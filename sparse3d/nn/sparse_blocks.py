@@ -30,7 +30,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve, normalise, rectify."""
-        return _rectified(self.conv(tensor), self.norm)
+        return self.conv(tensor, self.norm, relu=True)
 
 
 class InverseBlock(nn.Module):
@@ -50,7 +50,7 @@ class InverseBlock(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve, normalise, rectify."""
-        return _rectified(self.conv(tensor), self.norm)
+        return self.conv(tensor, self.norm, relu=True)
 
 
 class ResidualBlock(nn.Module):
@@ -80,10 +80,6 @@ class ResidualBlock(nn.Module):
 
     def forward(self, tensor: SparseTensor) -> SparseTensor:
         """Convolve twice, add the input, rectify."""
-        result = self.second(self.first(tensor))
-        features = self.norm(result.features) + self.shortcut(tensor.features)
+        result = self.second(self.first(tensor), self.norm)
+        features = result.features + self.shortcut(tensor.features)
         return result.with_features(torch.relu(features))
-
-
-def _rectified(tensor: SparseTensor, norm: nn.Module) -> SparseTensor:
-    return tensor.with_features(torch.relu(norm(tensor.features)))

@@ -1,11 +1,16 @@
-"""Convolutions of sparse tensors, by the names they have in the field."""
+"""Convolutions of sparse tensors, by the names they have in the field.
+
+Each can be given what often follows it: a batch norm, ReLU. In evaluation without gradients a norm
+costs nothing then, see :meth:`RowNorm.folded`.
+"""
 
 import math
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from sparse3d.nn.sparse import SparseTensor
+from sparse3d.nn.sparse import RowNorm, SparseTensor
 from sparse3d.ops.neighbours import Kernel, Rulebook
 from sparse3d.ops.sparse_conv import sparse_conv
 
@@ -31,9 +36,17 @@ class _Convolution(nn.Module):
         _, inputs, outputs = self.weight.shape
         return f"{inputs}, {outputs}, {self.kernel}, bias={self.bias is not None}"
 
-    def _convolve(self, tensor: SparseTensor, rules: Rulebook) -> torch.Tensor:
-        features = sparse_conv(tensor.features, self.weight, rules)
-        return features if self.bias is None else features + self.bias
+    def _convolve(
+        self, tensor: SparseTensor, rules: Rulebook, norm: RowNorm | None, *, relu: bool
+    ) -> Float[Tensor, "m o"]:
+        weight, bias = self.weight, self.bias
+        if norm is not None and norm.foldable:
+            weight, bias = norm.folded(weight, bias)
+            norm = None
+        if norm is None:
+            return sparse_conv(tensor.features, weight, rules, bias=bias, relu=relu)
+        features = norm(sparse_conv(tensor.features, weight, rules, bias=bias))
+        return torch.relu(features) if relu else features
 
 
 class SubMConv3d(_Convolution):
@@ -56,10 +69,12 @@ class SubMConv3d(_Convolution):
             raise ValueError(f"a submanifold kernel expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias)
 
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """Convolve."""
+    def forward(
+        self, tensor: SparseTensor, norm: RowNorm | None = None, *, relu: bool = False
+    ) -> SparseTensor:
+        """Convolve; then normalise and rectify, where asked for."""
         outputs, rules = tensor.outputs(self.kernel)
-        return outputs.with_features(self._convolve(tensor, rules))
+        return outputs.with_features(self._convolve(tensor, rules, norm, relu=relu))
 
 
 class SparseConv3d(_Convolution):
@@ -82,10 +97,12 @@ class SparseConv3d(_Convolution):
             raise ValueError(f"a kernel that is not submanifold expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias)
 
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """Convolve; the result knows where it came from."""
+    def forward(
+        self, tensor: SparseTensor, norm: RowNorm | None = None, *, relu: bool = False
+    ) -> SparseTensor:
+        """Convolve, normalise, rectify; the result knows where it came from."""
         outputs, rules = tensor.outputs(self.kernel)
-        return outputs.with_features(self._convolve(tensor, rules))
+        return outputs.with_features(self._convolve(tensor, rules, norm, relu=relu))
 
 
 class SparseInverseConv3d(_Convolution):
@@ -108,11 +125,14 @@ class SparseInverseConv3d(_Convolution):
             raise ValueError(f"a kernel that is not submanifold expected, got {kernel}")
         super().__init__(inputs, outputs, kernel, bias=bias, thinned=math.prod(kernel.stride))
 
-    def forward(self, tensor: SparseTensor) -> SparseTensor:
-        """Convolve.
+    def forward(
+        self, tensor: SparseTensor, norm: RowNorm | None = None, *, relu: bool = False
+    ) -> SparseTensor:
+        """Convolve; then normalise and rectify, where asked for.
 
         Raises:
             ValueError: If the tensor does not come from a convolution with this kernel.
         """
         origin = tensor.origin_of(self.kernel)
-        return origin.tensor(self._convolve(tensor, origin.rulebook.reversed()))
+        rules = origin.rulebook.reversed()
+        return origin.tensor(self._convolve(tensor, rules, norm, relu=relu))

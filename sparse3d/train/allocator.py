@@ -12,9 +12,10 @@ _LARGE = 1 << 30
 def keep_freed_memory() -> bool:
     """Let large blocks come from the heap, and let the heap keep what is freed.
 
-    A training step frees and allocates the same large tensors again and again. By default glibc
-    gives those back to the system each time, which then has to clear the pages anew: a sixth of the
-    time of a step of a detector. For the whole process; results do not change.
+    A training step frees and allocates the same large tensors again and again; so does inference,
+    frame by frame. By default glibc gives those back to the system each time, which then has to
+    clear the pages anew: a sixth of the time of a detector. For the whole process; results do not
+    change.
 
     Returns:
         Whether the C library is glibc and took the settings.

@@ -6,7 +6,8 @@ from torch import nn
 
 from sparse3d.nn.bev_neck import BevNeck
 from sparse3d.nn.sparse import RowNorm, SparseTensor, to_birds_eye, to_dense
-from sparse3d.nn.sparse_blocks import ConvBlock
+from sparse3d.nn.sparse_blocks import ConvBlock, ResidualBlock
+from sparse3d.nn.sparse_conv import SparseConv3d, SubMConv3d
 from sparse3d.nn.sparse_encoder import SparseEncoder
 from sparse3d.nn.voxel_features import VoxelFeatures
 from sparse3d.ops.neighbours import Kernel
@@ -35,6 +36,61 @@ def test_a_block_equals_dense_convolution_norm_and_relu(kernel: Kernel) -> None:
     spread = rows.var(0, unbiased=False) + layer.norm.eps
     wanted = torch.relu((rows - rows.mean(0)) / spread.sqrt())
     assert torch.allclose(got.features, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("kernel", [Kernel(), Kernel(stride=(2, 2, 2))])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("relu", [True, False])
+def test_a_norm_is_folded_where_no_gradient_is_wanted(
+    kernel: Kernel, bias: bool, relu: bool, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(4)
+    norm = RowNorm(5, eps=1e-3)
+    for each in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        assert each is not None
+        nn.init.uniform_(each, 0.2, 2)
+    conv = (SubMConv3d if kernel.submanifold else SparseConv3d)(3, 5, kernel, bias=bias)
+    if conv.bias is not None:
+        nn.init.normal_(conv.bias)
+    tensor, conv, norm = random_tensor(3), conv.to(dtype).eval(), norm.to(dtype).eval()
+    tensor = tensor.with_features(tensor.features.to(dtype))
+    plain = norm(conv(tensor).features)  # a gradient is wanted
+    wanted = (torch.relu(plain) if relu else plain).detach()
+    assert torch.equal(conv(tensor, norm, relu=relu).features, wanted)
+    assert not norm.foldable
+    with torch.no_grad():
+        assert norm.foldable
+        got = conv(tensor, norm, relu=relu).features
+        rounding = {torch.float32: 1e-5, torch.float64: 1e-13, torch.bfloat16: 2**-6}[dtype]
+        assert got.dtype == dtype
+        assert float((got - wanted).abs().max()) < rounding * float(wanted.abs().max())
+        norm.train()
+        assert not norm.foldable
+        assert norm.running_mean is not None
+        before = norm.running_mean.clone()
+        conv(tensor, norm)
+        assert not torch.equal(norm.running_mean, before)
+
+
+def test_a_norm_without_statistics_or_weights_is_not_folded() -> None:
+    tensor, conv = random_tensor(3), SubMConv3d(3, 4, Kernel())
+    for norm in (RowNorm(4, affine=False), RowNorm(4, track_running_stats=False)):
+        norm.eval()
+        with torch.no_grad():
+            assert not norm.foldable
+            assert torch.equal(conv(tensor, norm).features, norm(conv(tensor).features))
+
+
+@pytest.mark.parametrize("block", [ConvBlock(3, 4, Kernel(), 0.1), ResidualBlock(3, 4, 0.1)])
+def test_blocks_are_the_same_with_and_without_gradients(block: nn.Module) -> None:
+    tensor = random_tensor(3)
+    for _ in range(3):
+        block(tensor)  # statistics
+    wanted = block.eval()(tensor).features
+    with torch.no_grad():
+        got = block(tensor).features
+    torch.testing.assert_close(got, wanted.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_birds_eye_view_lays_columns_side_by_side() -> None:

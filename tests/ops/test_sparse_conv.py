@@ -115,6 +115,79 @@ def surface(cells: int) -> SparseGrid:
     return SparseGrid.of_coordinates(torch.cat(sheets), (cells, cells, 16), 2)
 
 
+@each_backend
+@pytest.mark.parametrize("channels", [(4, 2), (7, 16), (13, 33)])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+def test_bias_and_relu_equal_the_reference(
+    channels: tuple[int, int], relu: bool, biased: bool, backend: FastBackend
+) -> None:
+    grid, (inputs, outputs) = random_grid(5), channels
+    rng = torch.Generator().manual_seed(7)
+    features = torch.randn(len(grid), inputs, generator=rng, requires_grad=True)
+    weight = torch.randn(27, inputs, outputs, generator=rng, requires_grad=True)
+    bias = torch.randn(outputs, generator=rng, requires_grad=True) if biased else None
+    _, book = neighbours(grid, Kernel())
+    pairs = [list(zip(a.tolist(), b.tolist(), strict=True)) for a, b in book.by_offset()]
+    wanted = reference(features, weight, pairs, len(grid), bias, relu=relu)
+    got = sparse_conv(features, weight, book, bias=bias, relu=relu, backend=backend)
+    assert torch.allclose(got.double(), wanted, atol=1e-4)
+    assert bool((got == 0).any()) == relu
+    leaves = [features, weight, *([] if bias is None else [bias])]
+    cotangent = torch.randn(got.shape, generator=rng)
+    ours = torch.autograd.grad(got, leaves, cotangent)
+    theirs = torch.autograd.grad(wanted, leaves, cotangent.double())
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@needs_native
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("outputs", [1, 5, 16, 24, 37])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_bias_and_relu_are_as_if_done_afterwards(
+    outputs: int, isa: str, dtype: torch.dtype
+) -> None:
+    grid, rng = surface(40), torch.Generator().manual_seed(outputs)
+    features = torch.randn(len(grid), 6, generator=rng).to(dtype)
+    weight = torch.randn(27, 6, outputs, generator=rng).to(dtype)
+    bias = torch.randn(outputs * 2, generator=rng).to(dtype)[::2]
+    _, book = neighbours(grid, Kernel())
+    native_module().set_isa(isa)
+    try:
+        sums = sparse_conv(features, weight, book, backend="native")
+        got = sparse_conv(features, weight, book, bias=bias, relu=True, backend="native")
+    finally:
+        native_module().set_isa("auto")
+    if dtype == torch.float32:
+        assert torch.equal(got, torch.relu(sums + bias))
+    else:  # rounded once in place of twice
+        wanted = sums.float() + bias.float()
+        step = 2**-8 * (sums.float().abs() + wanted.abs())
+        assert bool(((got.float() - torch.relu(wanted)).abs() <= step).all())
+
+
+@each_backend
+@pytest.mark.parametrize("outputs", [3, 16])
+def test_what_is_no_number_stays_none_when_rectified(outputs: int, backend: FastBackend) -> None:
+    grid = SparseGrid.of_coordinates(torch.tensor([[0, 1, 1, 1], [0, 6, 1, 1]]), SHAPE, 1)
+    _, book = neighbours(grid, Kernel())
+    features = torch.tensor([[float("nan")], [1.0]], requires_grad=True)
+    weight, bias = torch.ones(27, 1, outputs), torch.zeros(outputs)
+    bias[0], bias[-1] = float("inf"), -float("inf")
+    got = sparse_conv(features, weight, book, bias=bias, relu=True, backend=backend)
+    assert bool(got[0].isnan().all())
+    assert got[1].tolist() == [float("inf"), *[1.0] * (outputs - 2), 0.0]
+
+
+def test_a_bias_that_does_not_fit_is_refused() -> None:
+    _, book = neighbours(random_grid(0), Kernel())
+    features, weight = torch.zeros(book.inputs, 2), torch.zeros(27, 2, 3)
+    for bias in (torch.zeros(2), torch.zeros(3).double()):
+        with pytest.raises(ValueError, match=r"a bias of 3 values of torch.float32 expected, got"):
+            sparse_conv(features, weight, book, bias=bias)
+
+
 @needs_native
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("kernel", KERNELS[:2])
@@ -139,6 +212,20 @@ def test_every_instruction_set_equals_float64(kernel: Kernel, isa: str) -> None:
 
 
 @needs_native
+@pytest.mark.parametrize("outputs", [5, 16])
+def test_many_rows_of_few_channels_equal_float64(outputs: int) -> None:
+    """They are worked on in larger blocks."""
+    grid, rng = surface(150), torch.Generator().manual_seed(3)
+    features = torch.randn(len(grid), 3, generator=rng)
+    weight = torch.randn(27, 3, outputs, generator=rng)
+    _, book = neighbours(grid, Kernel())
+    got = sparse_conv(features, weight, book, backend="native")
+    torch.testing.assert_close(
+        got.double(), sparse_conv(features.double(), weight.double(), book), rtol=0, atol=1e-4
+    )
+
+
+@needs_native
 def test_kernels_stay_within_their_arrays() -> None:
     native = native_module()
     features, weight, out = torch.ones(3, 2), torch.ones(1, 2, 2), torch.zeros(2, 2)
@@ -153,6 +240,12 @@ def test_kernels_stay_within_their_arrays() -> None:
     for sources, targets in (([3], [0]), ([-1], [0]), ([0], [2]), ([0], [-1]), ([0, 1], [1, 0])):
         with pytest.raises(ValueError, match="rows that exist, in the order"):
             call(sources, targets, [len(sources)])
+    for bias in (torch.ones(1), torch.ones(3)):
+        with pytest.raises(ValueError, match="bias must have extent 2"):
+            native.sparse_conv_forward(
+                *(features, weight, False, torch.zeros(1, dtype=torch.int32)),
+                *(torch.zeros(1, dtype=torch.int32), torch.tensor([1]), out, bias, True),
+            )
     for counts in ([1], [3], [-1], []):
         with pytest.raises(ValueError, match=r"counts|extent"):
             call([0, 1], [0, 1], counts)
@@ -264,16 +357,17 @@ def test_empty_grids_and_empty_batch_elements(kernel: Kernel) -> None:
 @needs_native  # torch's own products promise the same bits on the same number of threads only
 @pytest.mark.parametrize("kernel", KERNELS[:2])
 def test_the_same_bits_for_any_number_of_threads(kernel: Kernel) -> None:
-    grid = surface(60)
+    grid = surface(150)
     features = torch.randn(len(grid), 16, requires_grad=True)
     weight = torch.randn(27, 16, 16, requires_grad=True)
+    bias = torch.randn(16)
     results = []
     before = torch.get_num_threads()
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             _, book = neighbours(grid, kernel, backend="native")
-            result = sparse_conv(features, weight, book, backend="native")
+            result = sparse_conv(features, weight, book, bias=bias, relu=True, backend="native")
             cotangent = result.detach() * torch.arange(16)
             gradients = torch.autograd.grad(result, (features, weight), cotangent)
             results.append((book.sources, result.detach(), *gradients))

@@ -47,11 +47,12 @@ def test_computes_what_the_reference_does(kernel: Kernel, share: float) -> None:
     _, book = neighbours(random_grid(share), kernel)
     features = torch.randn(book.inputs, 3, generator=rng)
     weight = torch.randn(len(book.counts), 3, 5, generator=rng)
-    got = sparse_conv(features, weight, book, backend="spconv")
+    bias = torch.randn(5, generator=rng)
+    got = sparse_conv(features, weight, book, bias=bias, relu=True, backend="spconv")
     pairs = [
         list(zip(*(rows.tolist() for rows in offset), strict=True)) for offset in book.by_offset()
     ]
-    wanted = reference(features.double(), weight.double(), pairs, book.outputs)
+    wanted = reference(features, weight, pairs, book.outputs, bias, relu=True)
     torch.testing.assert_close(got.double(), wanted, rtol=0, atol=1e-5)
 
 
@@ -64,6 +65,8 @@ def test_what_it_cannot_do_is_named() -> None:
     features, weight, book = some()
     with pytest.raises(ValueError, match=r"takes float32 and float16, got torch.float64"):
         sparse_conv(features.double(), weight.double(), book, backend="spconv")
+    with pytest.raises(ValueError, match=r"gradients on CUDA only"):
+        sparse_conv(features, weight, book, bias=torch.ones(2).requires_grad_(), backend="spconv")
     with pytest.raises(ValueError, match=r"gradients on CUDA only"):
         sparse_conv(features.requires_grad_(), weight, book, backend="spconv")
 

@@ -42,11 +42,13 @@ extern const HalfProducts kTiles;  // AMX
 
 constexpr int kHalfColumns = 16;  // of a register or tile: columns are padded to a multiple
 
-static inline constexpr int padded_to(int step, int count) { return (count + step - 1) / step * step; }
+static inline constexpr int padded_to(int step, int count) {
+  return (count + step - 1) / step * step;
+}
 
 // Values of a packed matrix.
 static inline constexpr std::int64_t packed_halves(const HalfProducts& products, int inputs,
-                                            int columns) {
+                                                   int columns) {
   return std::int64_t{padded_to(products.depth, inputs)} * padded_to(kHalfColumns, columns);
 }
 

@@ -14,7 +14,7 @@ class EmulatedTiles {
   static void end() {}
 
   static void copy_row(const std::uint16_t* row, int count, std::uint16_t* out) {
-    memcpy(out, row, sizeof(std::uint16_t) * static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) out[i] = row[i];
     for (int i = count; i < padded_to(kPairs * 2, count); ++i) out[i] = 0;
   }
   static void add(const float* products, float* sums) {

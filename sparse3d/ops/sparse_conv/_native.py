@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from sparse3d.ops.backend import native_module
 from sparse3d.ops.neighbours import Rulebook
+from sparse3d.ops.sparse_conv._epilogue import NO_EPILOGUE, Epilogue
 
 __all__ = ["DTYPES", "sparse_conv"]
 
@@ -17,7 +18,10 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 
 def sparse_conv(
-    features: Float[Tensor, "n i"], weight: Float[Tensor, "k i o"], rulebook: Rulebook
+    features: Float[Tensor, "n i"],
+    weight: Float[Tensor, "k i o"],
+    rulebook: Rulebook,
+    epilogue: Epilogue,
 ) -> Float[Tensor, "m o"]:
     """The convolution, with gradients.
 
@@ -26,41 +30,55 @@ def sparse_conv(
     """
     if features.dtype not in DTYPES:
         raise ValueError(f"backend 'native' takes float32 and bfloat16, got {features.dtype}")
-    result: Tensor = _SparseConv.apply(features, weight, rulebook)
+    result: Tensor = _SparseConv.apply(features, weight, rulebook, *epilogue)
     return result
 
 
 class _SparseConv(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weight: Tensor, rulebook: Rulebook) -> Tensor:
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        rulebook: Rulebook,
+        bias: Tensor | None,
+        relu: bool,
+    ) -> Tensor:
         features, weight = features.contiguous(), weight.contiguous()
-        ctx.save_for_backward(features, weight)
+        result = _convolve(features, weight, rulebook, Epilogue(bias, relu))
+        ctx.save_for_backward(features, weight, result if relu else None)
         ctx.rulebook = rulebook
-        return _convolve(features, weight, rulebook, transposed=False)
+        return result
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]  (the decorator hides names)
         ctx: Any, *grad_outputs: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None]:
+    ) -> tuple[Tensor | None, Tensor | None, None, Tensor | None, None]:
         gradient = grad_outputs[0].contiguous()
-        features, weight = ctx.saved_tensors
-        to_features = to_weight = None
+        features, weight, rectified = ctx.saved_tensors
+        if rectified is not None:
+            gradient = torch.where(rectified <= 0, 0.0, gradient)
+        to_features = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
             to_features = _to_features(gradient, weight, ctx.rulebook)
         if ctx.needs_input_grad[1]:
             to_weight = _to_weight(features, gradient, ctx.rulebook)
-        return to_features, to_weight, None
+        if ctx.needs_input_grad[3]:
+            to_bias = gradient.sum(0)
+        return to_features, to_weight, None, to_bias, None
 
 
 def _convolve(
     features: Float[Tensor, "n i"],
     weight: Float[Tensor, "k a b"],
     rules: Rulebook,
+    epilogue: Epilogue = NO_EPILOGUE,
     *,
-    transposed: bool,
+    transposed: bool = False,
 ) -> Float[Tensor, "m o"]:
     """Along the rules; ``transposed`` multiplies with transposed matrices."""
+    bias = None if epilogue.bias is None else epilogue.bias.detach().float().contiguous()
     result = features.new_empty(rules.outputs, weight.shape[1 if transposed else 2])
     native_module().sparse_conv_forward(
         features.detach(),
@@ -70,6 +88,8 @@ def _convolve(
         rules.targets.contiguous(),
         torch.tensor(rules.counts, dtype=torch.int64),
         result,
+        bias,
+        epilogue.relu,
     )
     return result
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sparse3d.errors import MissingDependencyError
 from sparse3d.ops.neighbours import Rulebook
+from sparse3d.ops.sparse_conv._epilogue import Epilogue
 
 __all__ = ["DTYPES", "is_installed", "pairs_of", "sparse_conv"]
 
@@ -24,7 +25,10 @@ def is_installed() -> bool:
 
 
 def sparse_conv(
-    features: Float[Tensor, "n i"], weight: Float[Tensor, "k i o"], rulebook: Rulebook
+    features: Float[Tensor, "n i"],
+    weight: Float[Tensor, "k i o"],
+    rulebook: Rulebook,
+    epilogue: Epilogue,
 ) -> Float[Tensor, "m o"]:
     """The convolution; spconv 2 has gradients on CUDA only.
 
@@ -34,7 +38,8 @@ def sparse_conv(
     """
     if features.dtype not in DTYPES:
         raise ValueError(f"backend 'spconv' takes float32 and float16, got {features.dtype}")
-    trained = torch.is_grad_enabled() and (features.requires_grad or weight.requires_grad)
+    wanted = features.requires_grad or weight.requires_grad or epilogue.trained
+    trained = torch.is_grad_enabled() and wanted
     if trained and features.device.type != "cuda":
         raise ValueError("backend 'spconv' has gradients on CUDA only; take 'native' or 'torch'")
     functional, native = (
@@ -44,8 +49,8 @@ def sparse_conv(
     pairs, counts = pairs_of(rulebook)
     filters = weight.permute(2, 0, 1)[:, :, None, None].contiguous()  # o k 1 1 i
     given: tuple[Any, ...] = (features.contiguous(), filters, pairs, counts, rulebook.outputs)
-    result: Tensor = functional.indice_conv(*given, native)
-    return result
+    sums: Tensor = functional.indice_conv(*given, native)
+    return epilogue.of(sums)
 
 
 def pairs_of(rulebook: Rulebook) -> tuple[Int32[Tensor, "2 k p"], Int32[Tensor, " k"]]:

@@ -12,16 +12,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sparse3d.ops.neighbours import Rulebook
+from sparse3d.ops.sparse_conv._epilogue import Epilogue
 
 __all__ = ["sparse_conv"]
 
 
 def sparse_conv(
-    features: Float[Tensor, "n i"], weight: Float[Tensor, "k i o"], rulebook: Rulebook
+    features: Float[Tensor, "n i"],
+    weight: Float[Tensor, "k i o"],
+    rulebook: Rulebook,
+    epilogue: Epilogue,
 ) -> Float[Tensor, "m o"]:
     """The convolution, with gradients."""
-    result: Tensor = _SparseConv.apply(features, weight, rulebook)
-    return result
+    sums: Tensor = _SparseConv.apply(features, weight, rulebook)
+    return epilogue.of(sums)
 
 
 class _SparseConv(torch.autograd.Function):
