@@ -1,5 +1,6 @@
 #include "kernels/rulebook.hpp"
 
+#include "kernels/bits.hpp"
 #include "sparse/morton.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
@@ -7,16 +8,6 @@ namespace {
 
 constexpr int kSlots = 1 << kBlockShift;
 constexpr int kRegionSlots = 8;
-
-inline int ones(std::uint64_t bits) {
-#if defined(__GNUC__)
-  return __builtin_popcountll(bits);
-#else
-  int count = 0;
-  for (; bits != 0; bits &= bits - 1) ++count;
-  return count;
-#endif
-}
 
 inline std::uint64_t bit_of(std::int64_t key) { return std::uint64_t{1} << (key & (kSlots - 1)); }
 
@@ -86,7 +77,7 @@ struct Pairs {
 inline void add_pairs(const Block& block, std::uint64_t wanted, const AxisRead& x,
                       const AxisRead& y, const AxisRead& z, Pairs& pairs) {
   for (std::uint64_t rest = block.mask & wanted; rest != 0; rest &= rest - 1) {
-    const int cell = ones((rest & (~rest + 1)) - 1);
+    const int cell = lowest(rest);
     pairs.add(x.numbers[cell >> 2 & 9] + y.numbers[cell >> 1 & 9] + z.numbers[cell & 9],
               row_in(block, cell));
   }

@@ -65,9 +65,8 @@ ReadTable::ReadTable(const AxisRule& rule, int axis, std::int32_t numbers, bool 
 }
 
 AxisRead& ReadTable::read_of(std::int64_t block) {
-  for (auto i = static_cast<std::size_t>(starts_.back()); i < reads_.size(); ++i)
-    if (reads_[i].block == block) return reads_[i];
-  reads_.push_back({block, 0, 0, 0, {}});
+  const bool none = reads_.size() == static_cast<std::size_t>(starts_.back());
+  if (none || reads_.back().block != block) reads_.push_back({block, 0, 0, 0, {}});
   return reads_.back();
 }
 
@@ -89,9 +88,8 @@ WriteTable::WriteTable(const AxisRule& rule, int axis) {
 }
 
 AxisWrite& WriteTable::write_of(std::int64_t block) {
-  for (std::size_t i = starts_.back(); i < writes_.size(); ++i)
-    if (writes_[i].block == block) return writes_[i];
-  writes_.push_back({block, 0});
+  const bool none = writes_.size() == starts_.back();
+  if (none || writes_.back().block != block) writes_.push_back({block, 0});
   return writes_.back();
 }
 

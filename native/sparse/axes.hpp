@@ -20,7 +20,8 @@ class ReadTable {
   AxisReads view() const;
 
  private:
-  AxisRead& read_of(std::int64_t block);  // of the output that comes last
+  // Of the output that comes last; its inputs come in order, up or down.
+  AxisRead& read_of(std::int64_t block);
 
   std::vector<AxisRead> reads_;
   std::vector<std::int32_t> starts_{0};
@@ -43,7 +44,8 @@ class WriteTable {
  private:
   static std::size_t index(std::int32_t at) { return static_cast<std::size_t>(at); }
 
-  AxisWrite& write_of(std::int64_t block);  // of the input that comes last
+  // Of the input that comes last; its outputs come in order, up or down.
+  AxisWrite& write_of(std::int64_t block);
 
   std::vector<AxisWrite> writes_;
   std::vector<std::size_t> starts_{0};

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "large_pages.hpp"
 #include "sparse/axes.hpp"
 #include "sparse/morton.hpp"
 
@@ -126,6 +127,9 @@ RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
                    bool mirrored)
     : mirrored_(mirrored), rows_(input_count) {
   check_axes(axes);
+  for (const AxisRule& axis : axes)
+    if (mirrored && axis.size % 2 == 0)
+      throw std::invalid_argument("odd sizes of mirrored kernels expected");
   if (output_count > std::numeric_limits<std::int32_t>::max())
     throw std::invalid_argument("at most 2^31 - 1 outputs expected");
   const Blocks blocks(inputs, input_count);
@@ -194,6 +198,9 @@ void RuleList::write_found(std::int32_t* sources, std::int32_t* targets) const {
 }
 
 void RuleList::write(std::int32_t* sources, std::int32_t* targets) const {
+  const std::int64_t total = std::accumulate(totals_.begin(), totals_.end(), std::int64_t{0});
+  prefer_large_pages(sources, total);
+  prefer_large_pages(targets, total);
   write_found(sources, targets);
   if (!mirrored_) return;
   const auto half = totals_.begin() + static_cast<std::ptrdiff_t>(totals_.size() / 2);
