@@ -114,22 +114,17 @@ void write_owners(const Numbers& rows, const Numbers& offsets,
                   const Tensor<std::int64_t, 1>& owners) {
   const auto count = static_cast<std::int64_t>(owners.shape(0));
   check_offsets(offsets, static_cast<std::int64_t>(rows.shape(0)));
-  const auto segments = static_cast<std::int64_t>(offsets.shape(0)) - 1;
   std::int64_t* out = owners.data();
   prefer_large_pages(out, count);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; ++i) out[i] = -1;
-  bool inside = true;
-#pragma omp parallel for schedule(static) reduction(&& : inside)
-  for (std::int64_t segment = 0; segment < segments; ++segment)
-    for (std::int64_t i = offsets.data()[segment]; i < offsets.data()[segment + 1]; ++i) {
-      const std::int64_t row = rows.data()[i];
-      if (row >= 0 && row < count)
-        out[row] = segment;
-      else
-        inside = false;
-    }
-  if (!inside) throw std::invalid_argument("rows must be those of the owners");
+  for_parts(offsets, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t* at = offsets.data();
+    if (!all_within(rows.data(), at[begin], at[end], count)) return false;
+    for (std::int64_t segment = begin; segment < end; ++segment)
+      for (std::int64_t i = at[segment]; i < at[segment + 1]; ++i) out[rows.data()[i]] = segment;
+    return true;
+  });
 }
 
 template <typename T>

@@ -37,10 +37,7 @@ struct Segment {
 template <typename T>
 bool inside(const Segments<T>& segments, std::int64_t begin, std::int64_t end) {
   if (segments.rows == nullptr) return segments.offsets[end] <= segments.count;
-  bool all = true;
-  for (std::int64_t i = segments.offsets[begin]; i < segments.offsets[end]; ++i)
-    all = all & (segments.rows[i] >= 0) & (segments.rows[i] < segments.count);
-  return all;
+  return all_within(segments.rows, segments.offsets[begin], segments.offsets[end], segments.count);
 }
 
 template <int width, typename T>
