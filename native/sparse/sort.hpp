@@ -149,7 +149,7 @@ class RadixSort {
     }
   }
 
-  // Sorts a leaf into the second buffer; `spare` holds as many items as a leaf that is not sorted yet.
+  // Sorts a leaf into the second buffer; `spare` has room for a leaf with bits.
   void sort(const Leaf& leaf, Item* spare) {
     Item* from = items(leaf.second) + leaf.range.begin;
     Item* to = spare;
