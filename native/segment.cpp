@@ -33,20 +33,25 @@ auto reduce_kernel(double) { return SPARSE3D_PICK(reduce_segments_double); }
 auto spread_kernel(float) { return SPARSE3D_PICK(spread_segments_float); }
 auto spread_kernel(double) { return SPARSE3D_PICK(spread_segments_double); }
 
+void check_offsets(const Numbers& offsets, std::int64_t rows) {
+  const auto count = static_cast<std::int64_t>(offsets.shape(0));
+  const std::int64_t* at = offsets.data();
+  bool good = count > 0 && at[0] == 0 && at[count - 1] == rows;
+#pragma omp parallel for schedule(static) reduction(&& : good)
+  for (std::int64_t i = 1; i < count; ++i) good = good && at[i - 1] < at[i];
+  if (!good)
+    throw std::invalid_argument("offsets must increase from 0 to the number of rows, " +
+                                std::to_string(rows));
+}
+
 template <typename T>
 Segments<T> segments_of(const Tensor<const T, 2>& values, const std::optional<Numbers>& rows,
                         const Numbers& offsets) {
   const auto count = static_cast<std::int64_t>(values.shape(0));
   const std::int64_t listed = rows ? static_cast<std::int64_t>(rows->shape(0)) : count;
-  const std::int64_t* begin = offsets.data();
-  const std::int64_t* end = begin + offsets.shape(0);
-  const bool strict = std::adjacent_find(begin, end, [](std::int64_t a, std::int64_t b) {
-                        return a >= b;
-                      }) == end;
-  if (begin == end || *begin != 0 || end[-1] != listed || !strict)
-    throw std::invalid_argument("offsets must increase from 0 to the number of rows");
+  check_offsets(offsets, listed);
   return {values.data(), count, static_cast<std::int64_t>(values.shape(1)),
-          rows ? rows->data() : nullptr, begin};
+          rows ? rows->data() : nullptr, offsets.data()};
 }
 
 // Calls work(begin, end), which returns whether all rows are there, for parts of the segments.
@@ -104,6 +109,24 @@ void spread(const Tensor<const T, 2>& values, const std::optional<Numbers>& rows
   });
 }
 
+// Writes the number of its segment to each of `rows`, which are distinct, and -1 to all others.
+void write_owners(const Numbers& rows, const Numbers& offsets,
+                  const Tensor<std::int64_t, 1>& owners) {
+  const auto count = static_cast<std::int64_t>(owners.shape(0));
+  check_offsets(offsets, static_cast<std::int64_t>(rows.shape(0)));
+  std::int64_t* out = owners.data();
+  prefer_large_pages(out, count);
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < count; ++i) out[i] = -1;
+  for_parts(offsets, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t* at = offsets.data();
+    if (!all_within(rows.data(), at[begin], at[end], count)) return false;
+    for (std::int64_t segment = begin; segment < end; ++segment)
+      for (std::int64_t i = at[segment]; i < at[segment + 1]; ++i) out[rows.data()[i]] = segment;
+    return true;
+  });
+}
+
 template <typename T>
 void define(nanobind::module_& module) {
   using nanobind::arg;
@@ -119,8 +142,12 @@ void define(nanobind::module_& module) {
 }  // namespace
 
 void bind_segment(nanobind::module_& module) {
+  using nanobind::arg;
   define<float>(module);
   define<double>(module);
+  module.def("write_owners", &write_owners, arg("rows"), arg("offsets"),
+             arg("owners").noconvert(), nanobind::call_guard<nanobind::gil_scoped_release>(),
+             "Writes the segment of each of the rows, -1 where there is none.");
 }
 
 }  // namespace sparse3d

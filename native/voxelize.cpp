@@ -1,11 +1,9 @@
 #include <nanobind/stl/array.h>
 
-#include <algorithm>
 #include <array>
 #include <stdexcept>
 
 #include "bindings.hpp"
-#include "large_pages.hpp"
 #include "sparse/morton.hpp"
 #include "sparse/voxels.hpp"
 #include "tensor.hpp"
@@ -53,34 +51,6 @@ void write(const VoxelPlan& plan, const Rows& keys, const Rows& points, const Ro
   plan.write(keys.data(), points.data(), offsets.data());
 }
 
-void check_segments(const Numbers& rows, const Numbers& offsets) {
-  const auto count = static_cast<std::int64_t>(offsets.shape(0));
-  if (count < 1 || offsets.data()[0] != 0 ||
-      offsets.data()[count - 1] != static_cast<std::int64_t>(rows.shape(0)) ||
-      !std::is_sorted(offsets.data(), offsets.data() + count))
-    throw std::invalid_argument("offsets must increase from 0 to the number of rows");
-}
-
-// Writes to each of `rows`, which are distinct, the number of its segment, to others -1.
-void write_owners(const Numbers& rows, const Numbers& offsets, const Rows& owners) {
-  check_segments(rows, offsets);
-  const auto count = static_cast<std::int64_t>(owners.shape(0));
-  const auto segments = static_cast<std::int64_t>(offsets.shape(0)) - 1;
-  std::int64_t* out = owners.data();
-  bool inside = true;
-  prefer_large_pages(out, count);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t i = 0; i < count; ++i) out[i] = -1;
-#pragma omp parallel for schedule(static) reduction(&& : inside)
-  for (std::int64_t segment = 0; segment < segments; ++segment)
-    for (std::int64_t i = offsets.data()[segment]; i < offsets.data()[segment + 1]; ++i) {
-      const std::int64_t row = rows.data()[i];
-      inside = inside && row >= 0 && row < count;
-      if (row >= 0 && row < count) out[row] = segment;
-    }
-  if (!inside) throw std::invalid_argument("rows must be those of the owners");
-}
-
 }  // namespace
 
 void bind_voxelize(nanobind::module_& module) {
@@ -95,9 +65,6 @@ void bind_voxelize(nanobind::module_& module) {
       .def("write", &write, arg("keys").noconvert(), arg("points").noconvert(),
            arg("offsets").noconvert(), release,
            "Writes the keys of the cells, rows of points by cell, and where each cell begins.");
-  module.def("write_owners", &write_owners, arg("rows"), arg("offsets"),
-             arg("owners").noconvert(), release,
-             "Writes the segment of each of the rows, -1 where there is none.");
 }
 
 }  // namespace sparse3d

@@ -1,5 +1,6 @@
 #include "kernels/rulebook.hpp"
 
+#include "kernels/bits.hpp"
 #include "sparse/morton.hpp"
 
 namespace sparse3d::SPARSE3D_ISA {
@@ -7,16 +8,6 @@ namespace {
 
 constexpr int kSlots = 1 << kBlockShift;
 constexpr int kRegionSlots = 8;
-
-inline int ones(std::uint64_t bits) {
-#if defined(__GNUC__)
-  return __builtin_popcountll(bits);
-#else
-  int count = 0;
-  for (; bits != 0; bits &= bits - 1) ++count;
-  return count;
-#endif
-}
 
 inline std::uint64_t bit_of(std::int64_t key) { return std::uint64_t{1} << (key & (kSlots - 1)); }
 
@@ -33,8 +24,7 @@ class Cache {
     for (Block& slot : blocks_) slot = {0, -1, 0};
     for (Block& slot : regions_) slot = {0, -1, 0};
   }
-  const Block& block_of(std::int64_t cell) {
-    const std::int64_t key = cell >> kBlockShift;
+  const Block& block_of(std::int64_t key) {
     Block& slot = blocks_[key & (kSlots - 1)];
     if (slot.key != key) look_up(key, slot);
     return slot;
@@ -71,39 +61,51 @@ inline Range range_of(const AxisReads& axis, std::int32_t at) {
   return {axis.reads + axis.starts[at], axis.reads + axis.starts[at + 1]};
 }
 
-// Adds the pairs of one output. `bits` are those of its batch and of the inputs' x and y; numbers
-// from `limit` on are left out.
-inline void find_along_z(Cache& cache, std::int64_t bits, const Range& zs, std::int64_t limit,
-                         std::uint64_t target, std::int64_t room, std::uint64_t* __restrict pairs,
-                         std::int32_t* __restrict counts) {
-  for (const AxisRead* z = zs.begin; z != zs.end && z->number < limit; ++z) {
-    const std::int64_t key = bits | z->bits;
-    const Block& block = cache.block_of(key);
-    // Whether there is a pair is hard to foretell: a branch would cost more than a write.
-    const std::int32_t place = counts[z->number];
-    pairs[z->number * room + place] = target | static_cast<std::uint32_t>(row_in(block, key));
-    counts[z->number] = place + static_cast<std::int32_t>(block.mask >> (key & (kSlots - 1)) & 1);
+// Where the pairs of an output go.
+struct Pairs {
+  std::uint64_t target;
+  std::int64_t room;
+  std::uint64_t* pairs;
+  std::int32_t* counts;
+
+  void add(std::int32_t number, std::int32_t row) {
+    pairs[number * room + counts[number]++] = target | static_cast<std::uint32_t>(row);
+  }
+};
+
+// Adds the pairs of one output with the cells `wanted` of a block.
+inline void add_pairs(const Block& block, std::uint64_t wanted, const AxisRead& x,
+                      const AxisRead& y, const AxisRead& z, Pairs& pairs) {
+  for (std::uint64_t rest = block.mask & wanted; rest != 0; rest &= rest - 1) {
+    const int cell = lowest(rest);
+    pairs.add(x.numbers[cell >> 2 & 9] + y.numbers[cell >> 1 & 9] + z.numbers[cell & 9],
+              row_in(block, cell));
   }
 }
 
 }  // namespace
 
 bool find_pairs(const CellIndex& cells, const AxisReads* axes, const std::int64_t* outputs,
-                std::int64_t begin, std::int64_t end, std::int32_t offsets, std::int64_t room,
-                std::uint64_t* pairs, std::int32_t* counts) {
+                std::int64_t begin, std::int64_t end, std::int64_t room, std::uint64_t* pairs,
+                std::int32_t* counts) {
   Cache cache(cells);
   for (std::int64_t row = begin; row < end; ++row) {
     const Cell at = decode(outputs[row]);
     if (at.x >= axes[0].extent || at.y >= axes[1].extent || at.z >= axes[2].extent) return false;
-    const std::int64_t batch = at.batch << (3 * kAxisBits);
-    const std::uint64_t target = static_cast<std::uint64_t>(row) << 32;
+    const std::int64_t batch = at.batch << (3 * kAxisBits - kBlockShift);
+    Pairs found{static_cast<std::uint64_t>(row) << 32, room, pairs, counts};
     const Range xs = range_of(axes[0], at.x), ys = range_of(axes[1], at.y);
     const Range zs = range_of(axes[2], at.z);
     for (const AxisRead* x = xs.begin; x != xs.end; ++x)
       for (const AxisRead* y = ys.begin; y != ys.end; ++y) {
-        const std::int64_t offset = x->number + y->number;
-        find_along_z(cache, batch | x->bits | y->bits, zs, offsets - offset, target, room,
-                     pairs + offset * room, counts + offset);
+        const std::uint64_t below = (x->below & y->any) | (x->center & y->below);
+        const std::uint64_t center = x->center & y->center;
+        for (const AxisRead* z = zs.begin; z != zs.end; ++z) {
+          const std::uint64_t wanted = (below & z->any) | (center & z->below);
+          if (wanted == 0) continue;
+          add_pairs(cache.block_of(batch | x->block | y->block | z->block), wanted, *x, *y, *z,
+                    found);
+        }
       }
   }
   return true;

@@ -33,10 +33,14 @@ static inline std::uint64_t place_of_region(std::int64_t region, std::uint64_t t
   return static_cast<std::uint64_t>(region) * 0x9E3779B97F4A7C15u >> 32 & table_mask;
 }
 
-// Along one axis: an input that an output may read.
+// Along one axis: inputs that an output may read, all of them in the same blocks. A mask has the
+// bits of all cells of a block with one of some coordinates. Cells are looked for that are in `below`
+// of the first axis, or in its `center` and in `below` of the next one, and so on: all offsets where
+// `below` is `any`, else those before the one in the middle.
 struct AxisRead {
-  std::int64_t bits;    // of the input's key
-  std::int32_t number;  // what the axis adds to the number of the offset
+  std::int64_t block;  // bits of the blocks' keys
+  std::uint64_t any, below, center;
+  std::uint16_t numbers[10];  // what the axis adds to the offset's number, by spread_bits of a cell
 };
 
 // Those of the output with coordinate c are reads[starts[c]] to reads[starts[c + 1] - 1].
@@ -46,13 +50,11 @@ struct AxisReads {
   std::int32_t extent;  // number of coordinates
 };
 
-// Pairs of the outputs [begin, end), an offset every `room` pairs, of which counts[offset] are found:
-// the row of the input below, that of the output in the upper half. A slot is written even where no
-// pair is found, so `room` is more than there are outputs. Only the first `offsets` are looked for.
-// False if an output is out of the extents.
+// Pairs of the outputs [begin, end), an offset every `room` pairs, of which counts[offset] are
+// found: the row of the input below, that of the output in the upper half. An output has at most one
+// pair of an offset. False if an output is out of the extents.
 SPARSE3D_KERNEL(bool find_pairs(const CellIndex& cells, const AxisReads* axes,
                                 const std::int64_t* outputs, std::int64_t begin, std::int64_t end,
-                                std::int32_t offsets, std::int64_t room, std::uint64_t* pairs,
-                                std::int32_t* counts))
+                                std::int64_t room, std::uint64_t* pairs, std::int32_t* counts))
 
 }  // namespace sparse3d

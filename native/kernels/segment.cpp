@@ -3,7 +3,7 @@
 namespace sparse3d::SPARSE3D_ISA {
 namespace {
 
-constexpr std::int64_t kAhead = 24;  // rows that are fetched while others are worked on
+constexpr std::int64_t kAhead = 48;  // rows that are fetched while others are worked on
 
 inline void prefetch(const void* place) {
 #if defined(__GNUC__)
@@ -18,32 +18,33 @@ template <typename T>
 struct Segment {
   const Segments<T>& all;
   std::int64_t begin, end;
+  std::int64_t last;  // row that may be fetched
 
   std::int64_t row(std::int64_t i) const { return all.rows == nullptr ? i : all.rows[i]; }
   std::int64_t place(std::int64_t i) const { return row(i) * all.channels; }
   T size() const { return static_cast<T>(end - begin); }
 
-  // Whether all rows are there; fetches some that come after them.
-  bool inside(std::int64_t listed) const {
-    if (all.rows == nullptr) return end <= all.count;
-    bool all_inside = true;
-    for (std::int64_t i = begin; i < end; ++i) {
-      all_inside = all_inside && row(i) >= 0 && row(i) < all.count;
-      if (i + kAhead < listed) fetch(row(i + kAhead));
-    }
-    return all_inside;
-  }
-
-  void fetch(std::int64_t wanted) const {
-    if (wanted >= 0 && wanted < all.count) prefetch(all.values + wanted * all.channels);
+  // Channels of a row, while some of a later one are fetched.
+  const T* read(std::int64_t i, std::int64_t channel) const {
+    if (all.rows == nullptr) return all.values + i * all.channels + channel;
+    const std::int64_t later = i + kAhead < last ? i + kAhead : last;
+    prefetch(all.values + place(later) + channel);
+    return all.values + place(i) + channel;
   }
 };
+
+// Whether all rows of the segments [begin, end) are there.
+template <typename T>
+bool inside(const Segments<T>& segments, std::int64_t begin, std::int64_t end) {
+  if (segments.rows == nullptr) return segments.offsets[end] <= segments.count;
+  return all_within(segments.rows, segments.offsets[begin], segments.offsets[end], segments.count);
+}
 
 template <int width, typename T>
 void add(const Segment<T>& segment, std::int64_t channel, bool mean, T* out) {
   double sums[width] = {};
   for (std::int64_t i = segment.begin; i < segment.end; ++i) {
-    const T* row = segment.all.values + segment.place(i) + channel;
+    const T* row = segment.read(i, channel);
     for (int k = 0; k < width; ++k) sums[k] += row[k];
   }
   const double divisor = mean ? static_cast<double>(segment.end - segment.begin) : 1.0;
@@ -57,7 +58,7 @@ void take_largest(const Segment<T>& segment, std::int64_t channel, T* out) {
   for (int k = 0; k < width; ++k)
     largest[k] = segment.all.values[segment.place(segment.begin) + channel + k];
   for (std::int64_t i = segment.begin + 1; i < segment.end; ++i) {
-    const T* row = segment.all.values + segment.place(i) + channel;
+    const T* row = segment.read(i, channel);
     for (int k = 0; k < width; ++k)
       largest[k] = row[k] > largest[k] || row[k] != row[k] ? row[k] : largest[k];
   }
@@ -85,12 +86,12 @@ void spread_largest(const Segment<T>& segment, std::int64_t channel, const T* re
                     const T* gradient, T* result) {
   T shares[width] = {};
   for (std::int64_t i = segment.begin; i < segment.end; ++i) {
-    const T* row = segment.all.values + segment.place(i) + channel;
+    const T* row = segment.read(i, channel);
     for (int k = 0; k < width; ++k) shares[k] += is_largest(row[k], reduced[k]) ? T{1} : T{0};
   }
   for (int k = 0; k < width; ++k) shares[k] = gradient[k] / shares[k];
   for (std::int64_t i = segment.begin; i < segment.end; ++i) {
-    const T* row = segment.all.values + segment.place(i) + channel;
+    const T* row = segment.read(i, channel);
     T* out = result + segment.place(i) + channel;
     for (int k = 0; k < width; ++k) out[k] = is_largest(row[k], reduced[k]) ? shares[k] : T{0};
   }
@@ -152,9 +153,10 @@ struct Spread {
 template <typename T>
 bool reduce_all(const Segments<T>& segments, Reduction reduction, std::int64_t begin,
                 std::int64_t end, T* reduced) {
+  if (!inside(segments, begin, end)) return false;
+  const std::int64_t last = segments.offsets[end] - 1;
   for (std::int64_t s = begin; s < end; ++s) {
-    const Segment<T> segment{segments, segments.offsets[s], segments.offsets[s + 1]};
-    if (!segment.inside(segments.offsets[end])) return false;
+    const Segment<T> segment{segments, segments.offsets[s], segments.offsets[s + 1], last};
     for_channels(segments.channels,
                  Reduce<T>{segment, reduction, reduced + s * segments.channels});
   }
@@ -164,9 +166,10 @@ bool reduce_all(const Segments<T>& segments, Reduction reduction, std::int64_t b
 template <typename T>
 bool spread_all(const Segments<T>& segments, Reduction reduction, const T* reduced,
                 const T* gradient, std::int64_t begin, std::int64_t end, T* result) {
+  if (!inside(segments, begin, end)) return false;
+  const std::int64_t last = segments.offsets[end] - 1;
   for (std::int64_t s = begin; s < end; ++s) {
-    const Segment<T> segment{segments, segments.offsets[s], segments.offsets[s + 1]};
-    if (!segment.inside(segments.offsets[end])) return false;
+    const Segment<T> segment{segments, segments.offsets[s], segments.offsets[s + 1], last};
     const std::int64_t at = s * segments.channels;
     for_channels(segments.channels,
                  Spread<T>{segment, reduction, reduced + at, gradient + at, result});

@@ -18,6 +18,19 @@ struct Segments {
   const std::int64_t* offsets;  // where segments begin; each has a row at least
 };
 
+// Whether all of the rows are in [0, count). By sign bits, as comparisons would not be vectorised: a
+// number out of range, or its distance from the last one, is negative.
+static inline bool all_within(const std::int64_t* rows, std::int64_t begin, std::int64_t end,
+                              std::int64_t count) {
+  const auto last = static_cast<std::uint64_t>(count - 1);
+  std::uint64_t signs = 0;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const auto row = static_cast<std::uint64_t>(rows[i]);
+    signs |= row | (last - row);
+  }
+  return signs >> 63 == 0;
+}
+
 // Reduces the segments [begin, end) to rows of `reduced`; false if a row is not one of the values.
 // Sums are taken in double and in the order of the rows.
 SPARSE3D_KERNEL(bool reduce_segments_float(const Segments<float>& segments, Reduction reduction,

@@ -1,9 +1,10 @@
 #include "sparse/blocks.hpp"
 
 #include <algorithm>
-#include <bitset>
 #include <limits>
 #include <stdexcept>
+
+#include "kernels/bits.hpp"
 
 namespace sparse3d {
 namespace {
@@ -12,8 +13,6 @@ constexpr std::int64_t kInBlock = (std::int64_t{1} << kBlockShift) - 1;
 constexpr std::int64_t kRowsAPart = 16384;
 
 std::uint64_t bit_of(std::int64_t key) { return std::uint64_t{1} << (key & kInBlock); }
-
-std::size_t ones(std::uint64_t bits) { return std::bitset<64>(bits).count(); }
 
 std::size_t index_of(std::int64_t row) { return static_cast<std::size_t>(row); }
 
@@ -110,14 +109,15 @@ void merge(std::vector<BlockCells>& into, std::vector<BlockCells>& from) {
 
 std::vector<std::int64_t> keys_of(const std::vector<BlockCells>& blocks) {
   std::vector<std::size_t> places(blocks.size() + 1, 0);
-  for (std::size_t i = 0; i < blocks.size(); ++i) places[i + 1] = places[i] + ones(blocks[i].mask);
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    places[i + 1] = places[i] + static_cast<std::size_t>(ones(blocks[i].mask));
   std::vector<std::int64_t> keys(places.back());
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(blocks.size()); ++i) {
     const BlockCells& each = blocks[static_cast<std::size_t>(i)];
     std::int64_t* to = keys.data() + places[static_cast<std::size_t>(i)];
-    for (std::int64_t cell = 0; cell <= kInBlock; ++cell)
-      if ((each.mask >> cell & 1) != 0) *to++ = each.block << kBlockShift | cell;
+    for (std::uint64_t rest = each.mask; rest != 0; rest &= rest - 1)
+      *to++ = each.block << kBlockShift | lowest(rest);
   }
   return keys;
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "large_pages.hpp"
 #include "sparse/axes.hpp"
 #include "sparse/morton.hpp"
 
@@ -23,14 +24,13 @@ class Marks {
   Marks() {
     for (BlockCells& slot : slots_) slot = {-1, 0};
   }
-  void add(std::int64_t key) {
-    const std::int64_t block = key >> kBlockShift;
+  void add(std::int64_t block, std::uint64_t cells) {
     BlockCells& slot = slots_[block & (kSlots - 1)];
     if (slot.block != block) {
       if (slot.block >= 0) list_.push_back(slot);
       slot = {block, 0};
     }
-    slot.mask |= std::uint64_t{1} << (key & (kSlots - 1));
+    slot.mask |= cells;
   }
   std::vector<BlockCells> take() {
     for (const BlockCells& slot : slots_)
@@ -48,11 +48,11 @@ bool mark(std::int64_t key, const std::array<WriteTable, 3>& axes, Marks& marks)
   const Cell at = decode(key);
   if (key < 0 || at.x >= axes[0].extent() || at.y >= axes[1].extent() || at.z >= axes[2].extent())
     return false;
-  const std::int64_t batch = at.batch << (3 * kAxisBits);
-  for (const std::int64_t* x = axes[0].begin(at.x); x != axes[0].end(at.x); ++x)
-    for (const std::int64_t* y = axes[1].begin(at.y); y != axes[1].end(at.y); ++y)
-      for (const std::int64_t* z = axes[2].begin(at.z); z != axes[2].end(at.z); ++z)
-        marks.add(batch | *x | *y | *z);
+  const std::int64_t batch = at.batch << (3 * kAxisBits - kBlockShift);
+  for (const AxisWrite* x = axes[0].begin(at.x); x != axes[0].end(at.x); ++x)
+    for (const AxisWrite* y = axes[1].begin(at.y); y != axes[1].end(at.y); ++y)
+      for (const AxisWrite* z = axes[2].begin(at.z); z != axes[2].end(at.z); ++z)
+        marks.add(batch | x->block | y->block | z->block, x->cells & y->cells & z->cells);
   return true;
 }
 
@@ -127,13 +127,16 @@ RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
                    bool mirrored)
     : mirrored_(mirrored), rows_(input_count) {
   check_axes(axes);
+  for (const AxisRule& axis : axes)
+    if (mirrored && axis.size % 2 == 0)
+      throw std::invalid_argument("odd sizes of mirrored kernels expected");
   if (output_count > std::numeric_limits<std::int32_t>::max())
     throw std::invalid_argument("at most 2^31 - 1 outputs expected");
   const Blocks blocks(inputs, input_count);
   const CellIndex cells = blocks.index();
-  const ReadTable tables[] = {{axes[0], 0, axes[1].size * axes[2].size},
-                              {axes[1], 1, axes[2].size},
-                              {axes[2], 2, 1}};
+  const ReadTable tables[] = {{axes[0], 0, axes[1].size * axes[2].size, mirrored},
+                              {axes[1], 1, axes[2].size, mirrored},
+                              {axes[2], 2, 1, mirrored}};
   const AxisReads reads[] = {tables[0].view(), tables[1].view(), tables[2].view()};
   const std::int32_t volume = axes[0].size * axes[1].size * axes[2].size;
   const std::size_t offsets = static_cast<std::size_t>(mirrored ? volume / 2 : volume);
@@ -142,6 +145,7 @@ RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
   bool good = true;
 #pragma omp parallel reduction(&& : good)
   {
+    // Not a power of two, so that the offsets' pairs do not compete for the same lines of a cache.
     constexpr std::int64_t kRoom = kOutputsAPart + 8;
     const std::unique_ptr<std::uint64_t[]> found(new std::uint64_t[offsets * kRoom]);
 #pragma omp for schedule(dynamic)
@@ -150,9 +154,8 @@ RuleList::RuleList(const std::int64_t* inputs, std::int64_t input_count,
       part.counts.assign(offsets, 0);
       const std::int64_t begin = number * kOutputsAPart;
       const bool within = find(cells, reads, outputs, begin,
-                               std::min(begin + kOutputsAPart, output_count),
-                               static_cast<std::int32_t>(offsets), kRoom, found.get(),
-                               part.counts.data());
+                               std::min(begin + kOutputsAPart, output_count), kRoom,
+                               found.get(), part.counts.data());
       if (within) part.pairs = close_up(found.get(), kRoom, part.counts);
       good = good && within;
     }
@@ -195,6 +198,9 @@ void RuleList::write_found(std::int32_t* sources, std::int32_t* targets) const {
 }
 
 void RuleList::write(std::int32_t* sources, std::int32_t* targets) const {
+  const std::int64_t total = std::accumulate(totals_.begin(), totals_.end(), std::int64_t{0});
+  prefer_large_pages(sources, total);
+  prefer_large_pages(targets, total);
   write_found(sources, targets);
   if (!mirrored_) return;
   const auto half = totals_.begin() + static_cast<std::ptrdiff_t>(totals_.size() / 2);

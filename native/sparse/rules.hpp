@@ -27,7 +27,8 @@ std::vector<std::int64_t> outputs_of(const std::int64_t* keys, std::int64_t coun
 class RuleList {
  public:
   // Throws if keys are not sorted and distinct or not within the number of coordinates. `mirrored`
-  // says that outputs are the inputs and that every offset has its opposite: half are searched.
+  // says that outputs are the inputs and that every offset has its opposite, so sizes are odd: half
+  // are searched.
   RuleList(const std::int64_t* inputs, std::int64_t input_count, const std::int64_t* outputs,
            std::int64_t output_count, const AxisRules& axes, bool mirrored);
   RuleList(const RuleList&) = delete;

@@ -51,8 +51,13 @@ class RadixSort {
     prefer_large_pages(second_.data(), total_of(parts));
     if (total_of(parts) > 0) split(parts, {0, total_of(parts)}, false, bits);
     const auto count = static_cast<std::int64_t>(leaves_.size());
-#pragma omp parallel for schedule(dynamic, 8)
-    for (std::int64_t leaf = 0; leaf < count; ++leaf) sort(leaves_[static_cast<std::size_t>(leaf)]);
+#pragma omp parallel
+    {
+      Buffer<Item> spare(kItemsALeaf);  // stays in the cache, as the buffers do not
+#pragma omp for schedule(dynamic, 8)
+      for (std::int64_t leaf = 0; leaf < count; ++leaf)
+        sort(leaves_[static_cast<std::size_t>(leaf)], spare.data());
+    }
   }
 
   Sorted<Item> result() && {
@@ -72,7 +77,7 @@ class RadixSort {
   struct Leaf {
     Range range;
     bool second;  // which of the buffers holds the items
-    int bits;     // in which they may differ
+    int bits;     // in which they may differ; 0 of more than kItemsALeaf
   };
 
   // Enough digits that a typical bucket is sorted in the nearest cache.
@@ -144,10 +149,10 @@ class RadixSort {
     }
   }
 
-  // Sorts a leaf into the second buffer.
-  void sort(const Leaf& leaf) {
+  // Sorts a leaf into the second buffer; `spare` has room for a leaf with bits.
+  void sort(const Leaf& leaf, Item* spare) {
     Item* from = items(leaf.second) + leaf.range.begin;
-    Item* to = items(!leaf.second) + leaf.range.begin;
+    Item* to = spare;
     const std::int64_t count = leaf.range.size();
     if (count <= kItemsToInsert)
       insert(from, count);

@@ -125,13 +125,21 @@ void VoxelPlan::write_runs(const Sorted<Item>& sorted, Code code, Row row, std::
 #pragma omp parallel for schedule(dynamic, 8)
   for (std::int64_t run = 0; run < static_cast<std::int64_t>(sorted.runs.size()); ++run) {
     const Range range = sorted.runs[static_cast<std::size_t>(run)];
-    std::int64_t cell = cells_[static_cast<std::size_t>(run)];
-    for (std::int64_t i = range.begin; i < range.end; ++i) {
-      points[i] = static_cast<std::int64_t>(row(sorted.items[i]));
-      if (i > range.begin && code(sorted.items[i]) == code(sorted.items[i - 1])) continue;
+    const std::int64_t first = cells_[static_cast<std::size_t>(run)];
+    const std::int64_t last = cells_[static_cast<std::size_t>(run) + 1] - 1;
+    // From the last point on: each says that its cell begins with it, and the first one is right.
+    // Where a cell ends is hard to foretell: branches would cost more than these writes.
+    std::int64_t cell = last;
+    std::uint64_t after = code(sorted.items[range.end - 1]);
+    for (std::int64_t i = range.end; i-- > range.begin;) {
+      const std::uint64_t here = code(sorted.items[i]);
+      cell -= here != after;
+      after = here;
       offsets[cell] = i;
-      keys[cell++] = coder_.key(code(sorted.items[i]));
+      points[i] = static_cast<std::int64_t>(row(sorted.items[i]));
     }
+    for (cell = first; cell <= last; ++cell)
+      keys[cell] = coder_.key(code(sorted.items[offsets[cell]]));
   }
 }
 

@@ -1,7 +1,6 @@
 """Features that are known at some cells of a grid only."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -9,12 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
+from sparse3d.nn.rulebooks import Rulebooks
+from sparse3d.ops.neighbours import Kernel, Rulebook
 from sparse3d.scene.sparse_grid import SparseGrid
 
 __all__ = ["Origin", "RowNorm", "SparseTensor", "to_birds_eye", "to_dense"]
-
-Rulebooks = Mapping[Kernel, Rulebook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,8 @@ class SparseTensor:
 
     grid: SparseGrid
     features: Float[Tensor, "n c"]
-    rulebooks: Rulebooks = field(default_factory=dict[Kernel, Rulebook])
-    """Of the submanifold kernels so far on this grid; never written to."""
+    rulebooks: Rulebooks = field(default_factory=Rulebooks)
+    """Of this grid; tensors that layers make on it have the same."""
     origin: Origin | None = None
     """Where the grid came from, if from a layer with new cells."""
 
@@ -54,14 +52,12 @@ class SparseTensor:
 
     def outputs(self, kernel: Kernel) -> tuple["SparseTensor", Rulebook]:
         """Where a layer has its outputs, without features yet, and which inputs each reads."""
+        grid, rules, rulebooks = self.rulebooks.outputs(self.grid, kernel)
         if kernel.submanifold:
-            known = self.rulebooks
-            if kernel not in known:
-                known = {**known, kernel: neighbours(self.grid, kernel)[1]}
-            return replace(self, features=self.features[:, :0], rulebooks=known), known[kernel]
-        grid, rules = neighbours(self.grid, kernel)
+            return self.with_features(self.features[:, :0]), rules
         origin = Origin(kernel, rules, self.grid, self.rulebooks, self.origin)
-        return SparseTensor(grid, self.features.new_empty(len(grid), 0), origin=origin), rules
+        nothing = self.features.new_empty(len(grid), 0)
+        return SparseTensor(grid, nothing, rulebooks, origin), rules
 
     def origin_of(self, kernel: Kernel) -> Origin:
         """Where the inputs of the last layer with new cells were.

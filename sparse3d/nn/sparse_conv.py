@@ -80,7 +80,8 @@ class SubMConv3d(_Convolution):
 class SparseConv3d(_Convolution):
     """Convolution with new cells: features at all cells that read one of the input.
 
-    With a stride they are those of a coarser grid; with a transposed kernel of a finer one.
+    With a stride they are those of a coarser grid; with a transposed kernel of a finer one. Layers
+    of one kernel on one grid share the rulebook and the grid that they make.
 
     Args:
         inputs: Channels in.

@@ -1,5 +1,7 @@
 """Plain convolutions against dense ones in float64, and what they share."""
 
+import gc
+import weakref
 from types import ModuleType
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from sparse3d.nn.sparse import SparseTensor
 from sparse3d.nn.sparse_conv import SparseConv3d, SparseInverseConv3d, SubMConv3d
-from sparse3d.ops.neighbours import Kernel
+from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.scene.sparse_grid import SparseGrid
 
 SHAPE = (7, 4, 6)
@@ -64,16 +66,56 @@ def test_an_inverse_equals_the_transposed_convolution_at_the_cells_of_the_input(
 
 def test_layers_of_one_kernel_on_one_grid_share_rules(dense: ModuleType) -> None:
     grid, other = dense.random_grid(5, SHAPE), Kernel((1, 3, 3))
-    first = SubMConv3d(2, 2, Kernel())(SparseTensor(grid, torch.randn(len(grid), 2)))
+    start = SparseTensor(grid, torch.randn(len(grid), 2))
+    first = SubMConv3d(2, 2, Kernel())(start)
     second = SubMConv3d(2, 2, other)(first)
     third = SubMConv3d(2, 2, Kernel())(second)
-    assert list(first.rulebooks) == [Kernel()]
-    assert list(third.rulebooks) == [Kernel(), other]
-    assert third.rulebooks[Kernel()] is first.rulebooks[Kernel()]
+    beside = SubMConv3d(2, 2, Kernel())(start)
+    assert list(start.rulebooks) == [Kernel(), other]
+    assert all(each.rulebooks is start.rulebooks for each in (first, second, third, beside))
     down = SparseConv3d(2, 2, HALF)(third)
-    assert not down.rulebooks
+    assert not list(down.rulebooks)
     back = SparseInverseConv3d(2, 2, HALF)(SubMConv3d(2, 2, Kernel())(down))
     assert back.rulebooks is third.rulebooks
+    assert list(down.rulebooks) == [Kernel()]
+
+
+def test_layers_that_make_the_same_cells_share_rules_there_and_below(
+    dense: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, kernels = dense.random_grid(8, SHAPE), []
+
+    def counted(grid: SparseGrid, kernel: Kernel) -> tuple[SparseGrid, Rulebook]:
+        kernels.append(kernel)
+        return neighbours(grid, kernel)
+
+    monkeypatch.setattr("sparse3d.nn.rulebooks.neighbours", counted)
+    layers = [SparseConv3d(2, 3, HALF), SparseConv3d(2, 3, HALF)]
+    below, other = SubMConv3d(3, 3, Kernel()), Kernel((3, 3, 1), (2, 2, 1))
+    tensor = SparseTensor(grid, torch.randn(len(grid), 2))
+    shared = [below(layer(tensor)) for layer in layers]
+    assert kernels == [HALF, Kernel()]
+    assert shared[0].grid is shared[1].grid
+    SparseConv3d(2, 3, other)(tensor)
+    assert kernels == [HALF, Kernel(), other]
+    for layer, got in zip(layers, shared, strict=True):
+        alone = below(layer(SparseTensor(grid, tensor.features)))
+        assert torch.equal(got.grid.keys, alone.grid.keys)
+        assert torch.equal(got.features, alone.features)
+    assert kernels == [HALF, Kernel(), other, *[HALF, Kernel()] * 2]
+
+
+def test_rules_are_gone_with_their_tensors(dense: ModuleType) -> None:
+    grid = dense.random_grid(5, SHAPE)
+    tensor = SparseTensor(grid, torch.randn(len(grid), 2))
+    SparseConv3d(2, 2, HALF)(SubMConv3d(2, 2, Kernel())(tensor))
+    kept = weakref.ref(tensor.rulebooks)
+    gc.disable()
+    try:
+        del tensor
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_inverses_go_back_level_by_level(dense: ModuleType) -> None:

@@ -229,6 +229,10 @@ def test_native_rules_refuse_what_is_not_sorted_or_does_not_fit() -> None:
             native.RuleList(torch.tensor(keys), torch.tensor([1]), axes, False)
     with pytest.raises(ValueError, match="within the shape"):
         native.RuleList(torch.tensor([1]), torch.tensor([8]), axes, False)
+    with pytest.raises(ValueError, match="odd sizes of mirrored"):
+        native.RuleList(torch.tensor([1]), torch.tensor([1]), [(2, 1, 1, 0, 1, 2, 2)] * 3, True)
+    with pytest.raises(ValueError, match="those of kernels not 0"):
+        native.ConvOutputs(torch.tensor([1]), [(2, 1, 0, 0, 1, 2, 2)] * 3)
     plan = native.RuleList(torch.tensor([1, 2]), torch.tensor([1, 2]), axes, False)
     with pytest.raises(ValueError, match="extent"):
         plan.write(no, no)

@@ -147,7 +147,7 @@ def test_offsets_that_do_not_cut_the_rows_are_refused(
 
 
 @each_backend
-@pytest.mark.parametrize("row", [-1, 3])
+@pytest.mark.parametrize("row", [-1, 3, 1 << 62, -(1 << 63)])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_rows_that_are_not_there_are_refused(
     row: int, reduction: Reduction, backend: FastBackend

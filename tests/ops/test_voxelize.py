@@ -157,6 +157,18 @@ def test_owners_are_the_cells_of_the_points() -> None:
     assert bool((away <= torch.tensor(SPACE.size) / 2 + 1e-6).all())
 
 
+@needs_native
+@pytest.mark.parametrize("row", [-1, 3, 1 << 62, -(1 << 63)])
+def test_native_owners_refuse_rows_and_offsets_that_are_not_there(row: int) -> None:
+    native, owners = native_module(), torch.empty(3, dtype=torch.int64)
+    with pytest.raises(ValueError, match="rows must be rows of"):
+        native.write_owners(torch.tensor([1, 0, row]), torch.tensor([0, 1, 3]), owners)
+    for offsets in ([], [0], [1, 3], [0, 2], [0, 4], [0, 2, 1, 3]):
+        given_offsets = torch.tensor(offsets, dtype=torch.int64)
+        with pytest.raises(ValueError, match="offsets must increase"):
+            native.write_owners(torch.tensor([1, 0, 2]), given_offsets, owners)
+
+
 @each_backend
 def test_the_far_faces_are_outside_and_the_near_ones_inside(backend: FastBackend) -> None:
     low = torch.tensor([SPACE.low])

@@ -1,6 +1,5 @@
 """Rulebooks by the C++ kernels: blocks of 4 x 4 x 4 cells, found by hashing."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -31,21 +30,17 @@ def pairs(
 ) -> Pairs:
     """All pairs of inputs and outputs.
 
-    Every output searches its inputs or, where these are fewer, every input its outputs.
-
     Args:
         keys: Inputs.
         outputs: Keys as well.
         axes: Along x, y, z.
         mirrored: Whether outputs are the inputs, and every offset has its opposite.
     """
-    if mirrored:
-        return _searched(keys, keys, axes, mirrored=True)
-    by_output = len(outputs) * math.prod(axis.output_step for axis in axes)
-    if by_output <= len(keys) * math.prod(axis.input_step for axis in axes):
-        return _searched(keys, outputs, axes)
-    found = _searched(outputs, keys, [axis.reversed() for axis in axes])
-    return reverse(found, len(outputs))
+    rules = native_module().RuleList(keys, outputs, axes, mirrored)
+    counts = tuple(rules.counts())
+    sources, targets = _rows(sum(counts)), _rows(sum(counts))
+    rules.write(sources, targets)
+    return Pairs(sources, targets, counts)
 
 
 def reverse(rules: Pairs, inputs: int) -> Pairs:
@@ -53,20 +48,6 @@ def reverse(rules: Pairs, inputs: int) -> Pairs:
     sources, targets = _rows(len(rules.sources)), _rows(len(rules.sources))
     native_module().reverse_rules(*rules, inputs, sources, targets)
     return Pairs(sources, targets, rules.counts)
-
-
-def _searched(
-    keys: Int64[Tensor, " n"],
-    outputs: Int64[Tensor, " m"],
-    axes: Sequence[AxisRule],
-    *,
-    mirrored: bool = False,
-) -> Pairs:
-    rules = native_module().RuleList(keys, outputs, axes, mirrored)
-    counts = tuple(rules.counts())
-    sources, targets = _rows(sum(counts)), _rows(sum(counts))
-    rules.write(sources, targets)
-    return Pairs(sources, targets, counts)
 
 
 def _rows(count: int) -> Int32[Tensor, " p"]:

@@ -51,14 +51,7 @@ def segment_reduce(
     """
     if reduction not in get_args(Reduction):
         raise ValueError(f"one of {', '.join(get_args(Reduction))} expected, got {reduction!r}")
-    count = len(values if rows is None else rows)
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != count or _some_empty(offsets):
-        raise ValueError(f"offsets must increase from 0 to the number of rows, {count}")
     return _BACKENDS[_choose(backend, values)](values, offsets, reduction, rows)
-
-
-def _some_empty(offsets: Int64[Tensor, " s"]) -> bool:
-    return bool((offsets.diff() <= 0).any())
 
 
 def _choose(backend: FastBackend, values: Tensor) -> Backend:

@@ -24,7 +24,8 @@ def segment_reduce(
     """One row a segment.
 
     Raises:
-        ValueError: If the values are neither float32 nor float64.
+        ValueError: If the values are neither float32 nor float64, the offsets do not cut the rows
+            into segments, or a row is not there.
     """
     if values.dtype not in DTYPES:
         raise ValueError(f"backend 'native' takes float32 or float64, got {values.dtype}")
@@ -39,7 +40,7 @@ class _SegmentReduce(torch.autograd.Function):
         ctx: Any, values: Tensor, offsets: Tensor, reduction: str, rows: Tensor | None
     ) -> Tensor:
         values = values.detach().contiguous()
-        reduced = values.new_empty(len(offsets) - 1, values.shape[1])
+        reduced = values.new_empty(max(len(offsets) - 1, 0), values.shape[1])
         native_module().reduce_segments(values, rows, offsets, reduction, reduced)
         ctx.save_for_backward(values, rows, offsets, reduced)
         ctx.reduction = reduction

@@ -16,8 +16,11 @@ def segment_reduce(
     """One row a segment.
 
     Raises:
-        ValueError: If a row is not there.
+        ValueError: If the offsets do not cut the rows into segments, or a row is not there.
     """
+    count = len(values if rows is None else rows)
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != count or _some_empty(offsets):
+        raise ValueError(f"offsets must increase from 0 to the number of rows, {count}")
     if rows is not None and len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < len(values):
         raise ValueError(
             f"rows must be rows of the {len(values)} values, got {int(rows.min())} to"
@@ -31,6 +34,10 @@ def segment_reduce(
     if reduction == "max":
         return _largest(listed, offsets)
     return torch.segment_reduce(listed, reduction, offsets=offsets, axis=0, unsafe=True)
+
+
+def _some_empty(offsets: Int64[Tensor, " s"]) -> bool:
+    return bool((offsets.diff() <= 0).any())
 
 
 def _largest(values: Float[Tensor, "n c"], offsets: Int64[Tensor, " s"]) -> Float[Tensor, "m c"]:
