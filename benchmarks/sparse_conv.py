@@ -13,7 +13,6 @@ from harness.machine import use_threads
 from sparse3d.ops.backend import has_native, native_module
 from sparse3d.ops.neighbours import Kernel, Rulebook, neighbours
 from sparse3d.ops.sparse_conv import sparse_conv
-from sparse3d.train.allocator import keep_freed_memory
 
 FRAME = FrameSettings()
 KERNEL = Kernel()
@@ -83,7 +82,6 @@ class Layer:
 def measure(settings: Settings, clock: Clock) -> Iterator[Row]:
     """Both passes beside a product of dense matrices, and the forward pass beside spconv's."""
     use_threads(settings.threads)
-    keep_freed_memory()  # as our training and detection do; it is spconv's memory, too
     frame = read_frame(settings.frame)
     _, rules = neighbours(frame.grid, KERNEL)
     yield Row(f"pairs a voxel, {frame}", sum(rules.counts) / len(frame.grid), "pairs")
