@@ -180,6 +180,22 @@ def test_what_is_no_number_stays_none_when_rectified(outputs: int, backend: Fast
     assert got[1].tolist() == [float("inf"), *[1.0] * (outputs - 2), 0.0]
 
 
+@needs_native
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_instruction_set_leaves_what_is_no_number(isa: str) -> None:
+    one = SparseGrid.of_coordinates(torch.tensor([[0, 1, 1, 1]]), SHAPE, 1)
+    _, book = neighbours(one, Kernel((1, 1, 1)))
+    weight = torch.ones(1, 1, 37)
+    weight[..., ::2] = torch.nan
+    native_module().set_isa(isa)
+    try:
+        got = sparse_conv(-torch.ones(1, 1), weight, book, relu=True, backend="native")
+    finally:
+        native_module().set_isa("auto")
+    assert bool(got[0, ::2].isnan().all())
+    assert bool((got[0, 1::2] == 0).all())
+
+
 def test_a_bias_that_does_not_fit_is_refused() -> None:
     _, book = neighbours(random_grid(0), Kernel())
     features, weight = torch.zeros(book.inputs, 2), torch.zeros(27, 2, 3)
